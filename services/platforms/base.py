@@ -1,0 +1,188 @@
+"""What every platform connector promises, and the records that pass through it.
+
+One connector a platform; none knows of the database, of GraphQL or of another platform. A connector
+is made for one world (live or test): the same code, other hosts and credentials.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class App:
+    """Our registration at a platform, and the platform's hosts (no trailing slash)."""
+
+    client_id: str
+    client_secret: str
+    auth_url: str
+    api_url: str
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """A consent about to be asked for: where to send the browser, and what to keep until it is back."""
+
+    url: str
+    code_verifier: str | None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a platform handed out. Secrets: never logged, stored only encrypted.
+
+    `external_id` is the platform's stable key of the creator where the token answer tells it.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_at: datetime | None
+    refresh_expires_at: datetime | None
+    scopes: tuple[str, ...]
+    external_id: str | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A creator as the platform tells it; None where it does not tell."""
+
+    external_id: str
+    username: str
+    display_name: str | None = None
+    bio: str | None = None
+    avatar_url: str | None = None
+    profile_url: str | None = None
+    verified: bool | None = None
+    followers: int | None = None
+    following: int | None = None
+    likes: int | None = None
+    views: int | None = None
+    video_count: int | None = None
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """A video as the platform tells it; counters None where it does not tell. duration in seconds."""
+
+    external_id: str
+    kind: str  # the schema's VideoKind
+    published_at: datetime
+    title: str | None = None
+    description: str | None = None
+    url: str | None = None
+    cover_url: str | None = None
+    media_url: str | None = None
+    views: int | None = None
+    likes: int | None = None
+    comments: int | None = None
+    shares: int | None = None
+    duration: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of videos, newest first. `cursor` is plain JSON data, None when there is no next page.
+
+    `skipped` counts entries that could not be read: a walk that skipped any has not seen every video,
+    so it may not mark the missing ones as gone.
+    """
+
+    videos: tuple[VideoRecord, ...]
+    cursor: Mapping[str, Any] | None
+    skipped: int = 0
+
+
+class Failure(Exception):  # noqa: N818 -- the field's word; subclasses say what to do
+    """A platform call went wrong. `code` is the platform's own; `log_id` is for its support."""
+
+    def __init__(self, code: str, message: str, *, log_id: str | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.log_id = code, message, log_id
+
+
+class AuthExpired(Failure):
+    """The access token is refused: refresh once, then ReconnectRequired."""
+
+
+class ReconnectRequired(Failure):
+    """Definitive: the grant is dead. Only this may lead to NEEDS_REAUTH."""
+
+
+class ScopeMissing(Failure):
+    """The creator did not grant what the call needs; refreshing does not help."""
+
+
+class RateLimited(Failure):
+    """Come back at `retry_at` (None: the platform did not say)."""
+
+    def __init__(
+        self, code: str, message: str, *, retry_at: datetime | None = None, log_id: str | None = None
+    ) -> None:
+        super().__init__(code, message, log_id=log_id)
+        self.retry_at = retry_at
+
+
+class Transient(Failure):
+    """The platform is away or stumbled: try again."""
+
+
+class ProviderBug(Failure):
+    """The platform answered what its documentation excludes, or our request was wrong: no retry helps."""
+
+
+class Denied(Failure):
+    """The person said no on the consent page."""
+
+
+def singly(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A query string's pairs, each key once: a repeated one lets two readers believe different values."""
+    told: dict[str, str] = {}
+    for key, value in query:
+        if key in told:
+            raise ProviderBug("duplicate_parameter", "A parameter came twice.")
+        told[key] = value
+    return told
+
+
+class Connector(Protocol):
+    """One platform in one world."""
+
+    @property
+    def platform(self) -> str:
+        """The schema's word for it, such as TIKTOK."""
+        ...
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What `begin` asks the creator for."""
+        ...
+
+    def begin(self, state: str, redirect_uri: str) -> Authorization: ...
+
+    def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
+        """The code the browser brought back. Raises Denied when the person said no, else a Failure.
+
+        The caller has matched `state` before (`singly(query).get("state")`): only then is this believed.
+        """
+        ...
+
+    async def complete(self, code: str, redirect_uri: str, code_verifier: str | None) -> Tokens:
+        """Exchange a code. Raises ReconnectRequired when the code is spent or wrong."""
+        ...
+
+    async def refresh(self, tokens: Tokens) -> Tokens:
+        """New tokens from the refresh token. Raises ReconnectRequired only on a definitive refusal."""
+        ...
+
+    async def revoke(self, tokens: Tokens) -> bool:
+        """End the grant at the platform. True: revoked now; False: it was already dead.
+
+        Raises AuthExpired when only the access token is known to be dead and the grant may live on:
+        refresh, then revoke with what came back.
+        """
+        ...
+
+    async def profile(self, tokens: Tokens) -> Profile: ...
+
+    async def videos(self, tokens: Tokens, cursor: Mapping[str, Any] | None) -> Page: ...
