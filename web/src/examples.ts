@@ -1,0 +1,185 @@
+/** The tabs a newcomer finds, each with what it does in its first line. */
+export const EXAMPLES = [
+  {
+    query: `# Nested read: creators with their newest videos, one page of each, in one request.
+query NestedRead {
+  creators(first: 20) {
+    edges {
+      cursor
+      node {
+        username
+        platform
+        stats {
+          followers
+          likes
+          videoCount
+        }
+        videos(first: 10) {
+          edges {
+            cursor
+            node {
+              title
+              views
+              likes
+              comments
+              shares
+              duration
+              publishedAt
+            }
+          }
+          pageInfo {
+            hasNextPage
+            endCursor
+          }
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+    totalCount
+  }
+}
+`,
+  },
+  {
+    query: `# Who am I: the account, the key, its scopes and what is left of this minute. Free.
+query WhoAmI {
+  viewer {
+    account {
+      name
+      plan {
+        name
+      }
+    }
+    keyName
+    keyHint
+    mode
+    scopes
+    expiresAt
+  }
+  rateLimit {
+    limit
+    remaining
+    resetAt
+  }
+}
+`,
+  },
+  {
+    query: `# Connect a creator: 1. run ConnectCreator, it answers the platform's consent page.
+mutation ConnectCreator($input: ConnectCreatorInput!) {
+  connectCreator(input: $input) {
+    authUrl
+    state
+    expiresAt
+  }
+}
+
+# 2. Open authUrl in a new browser tab and consent. A test key leads to a simulated
+#    platform. The consent must be given within ten minutes.
+# 3. Copy state into the variables and run ConnectAttempt: CONNECTED, with the creator
+#    and the first sync, which runs by itself.
+query ConnectAttempt($state: String!) {
+  connectAttempt(state: $state) {
+    status
+    platform
+    creator {
+      id
+      username
+    }
+    sync {
+      id
+      status
+      progress
+    }
+    error {
+      code
+      message
+    }
+    expiresAt
+  }
+}
+`,
+    variables: variables({ input: { platform: "TIKTOK", reference: "your-own-id-1" }, state: "" }),
+  },
+  {
+    query: `# Sync: reads a creator's stats and videos from the platform again. Waits up to 10 s for the end.
+mutation SyncCreator($id: ID!) {
+  syncCreator(input: { id: $id, waitSeconds: 10 }) {
+    joined
+    sync {
+      id
+      status
+      progress
+      videosSeen
+      videosAdded
+      videosUpdated
+      error {
+        code
+        message
+        retryAt
+      }
+    }
+  }
+}
+
+# Run this first and copy an id into the variables.
+query CreatorIds {
+  creators(first: 10) {
+    nodes {
+      id
+      username
+      platform
+      syncedAt
+    }
+  }
+}
+`,
+    variables: variables({ id: "crt_" }),
+  },
+  {
+    query: `# Disconnect: revokes the creator's grant and erases everything read from it. There is no way back.
+# The receipt is a signed statement of what was erased. The id goes into the variables.
+mutation DisconnectCreator($id: ID!) {
+  disconnectCreator(input: { id: $id }) {
+    disconnected
+    disconnectedId
+    revocation
+    erased {
+      creators
+      videos
+      historyPoints
+      syncs
+      tokens
+      storedAnswers
+    }
+    receipt
+  }
+}
+`,
+    variables: variables({ id: "crt_" }),
+  },
+  {
+    query: `# Price of a query: what the query in the variables would cost at most, without running it. Free.
+query PriceOfAQuery($query: String!) {
+  price(query: $query) {
+    max
+    base
+    affordable
+    fields {
+      path
+      count
+      credits
+    }
+  }
+}
+`,
+    variables: variables({ query: "{ creators(first: 20) { nodes { username videos(first: 10) { nodes { title views } } } } }" }),
+  },
+];
+
+function variables(values: object): string {
+  return JSON.stringify(values, null, 2);
+}
