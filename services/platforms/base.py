@@ -15,7 +15,7 @@ class App:
     """Our registration at a platform, and the platform's hosts (no trailing slash)."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     auth_url: str
     api_url: str
 

@@ -1,0 +1,168 @@
+"""The one HTTP client: bounded, mute about secrets, repeating only what is safe."""
+
+import asyncio
+import gzip
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import test_utils, web
+
+from services.platforms import base, client
+
+SECRET = "s3cret-that-nobody-may-read"
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def told(failure: BaseException) -> str:
+    """All an error report could show of it: its chain, suppressed links included."""
+    links, link = [], failure
+    while link is not None:
+        links += [repr(link), str(link), str(link.__cause__), repr(link.__context__)]
+        link = link.__cause__ or link.__context__
+    return "".join(links) + "".join(traceback.format_exception(failure))
+
+
+async def get(http, platform, **more):
+    return await http.send("GET", platform.url + "/thing", endpoint="thing", **more)
+
+
+async def test_an_answer_is_status_parsed_body_and_headers(http, platform):
+    platform.say({"a": [1, None]}, headers={"X-Limit": "7"})
+    answer = await get(http, platform, params={"fields": "a,b"}, bearer="tok")
+    assert (answer.status, answer.body, answer.headers["X-Limit"]) == (200, {"a": [1, None]}, "7")
+    assert platform.asked[0].query == {"fields": "a,b"}
+    assert platform.asked[0].headers["Authorization"] == "Bearer tok"
+
+
+async def test_refusals_are_returned_for_the_connector_to_judge_even_without_json(http, platform):
+    platform.say(b"<html>bad gateway</html>", status=502)
+    answer = await get(http, platform)
+    assert (answer.status, answer.body) == (502, None)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"data": [1, 2', b'{"a": NaN}', b'{"a": "\xff"}', b"[" * 100_000, b"", b"  "]
+)
+async def test_a_broken_or_empty_body_is_transient(http, platform, raw):
+    platform.say(raw)
+    with pytest.raises(base.Transient):
+        await get(http, platform)
+
+
+@pytest.mark.parametrize("raw", [b"<html>hello</html>", b"ok"])
+async def test_another_kind_of_page_is_a_provider_bug(http, platform, raw):
+    platform.say(raw)
+    with pytest.raises(base.ProviderBug, match="not_json"):
+        await get(http, platform)
+
+
+async def test_an_empty_body_passes_where_it_is_expected(http, platform):
+    platform.say(b"")
+    assert (await get(http, platform, may_be_empty=True)).body is None
+
+
+async def test_redirects_are_not_followed(http, platform):
+    platform.say({}, status=302, headers={"Location": "/elsewhere?token=" + SECRET})
+    with pytest.raises(base.ProviderBug, match="redirect") as caught:
+        await get(http, platform)
+    assert [asked.path for asked in platform.asked] == ["/thing"]
+    assert SECRET not in told(caught.value)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_body_over_four_mebibytes_is_given_up_even_when_it_was_small_on_the_wire(
+    http, platform, packed
+):
+    raw = b'"' + b"a" * client.BODY_LIMIT + b'"'
+    if packed:
+        platform.say(gzip.compress(raw), headers={"Content-Encoding": "gzip"})
+    else:
+        platform.say(raw)
+    with pytest.raises(base.ProviderBug, match="body_too_large"):
+        await get(http, platform, repeat=True)
+    assert len(platform.asked) == 1
+
+
+async def test_a_slow_platform_is_transient_within_the_time_limit(session):
+    async def drip(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.sleep(0.5)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", drip)
+    async with test_utils.TestServer(app, host="127.0.0.1") as server:
+        http = client.Client(session, patience=client.Patience(total=0.1))
+        with pytest.raises(base.Transient, match="timeout"):
+            await http.send("GET", str(server.make_url("/")), endpoint="slow")
+
+
+async def test_reading_calls_are_repeated_after_transient_failures(http, platform):
+    platform.say(b'{"cut', status=200)
+    platform.say({"ok": True})
+    assert (await get(http, platform, repeat=True)).body == {"ok": True}
+    assert len(platform.asked) == 2
+
+
+async def test_repetition_ends_after_three_attempts(http, platform):
+    platform.say(b"")
+    with pytest.raises(base.Transient):
+        await get(http, platform, repeat=True)
+    assert len(platform.asked) == 3
+
+
+async def test_other_calls_are_sent_once(http, platform):
+    platform.say(b"")
+    with pytest.raises(base.Transient):
+        await http.send("POST", platform.url + "/token", endpoint="token", form={"code": "x"})
+    assert len(platform.asked) == 1
+
+
+async def test_only_transient_refusals_are_repeated(http, platform):
+    def refuse(answer):
+        raise base.RateLimited("slow_down", "")
+
+    platform.say({})
+    with pytest.raises(base.RateLimited):
+        await get(http, platform, repeat=True, refuse=refuse)
+    assert len(platform.asked) == 1
+
+
+@pytest.mark.parametrize("raw", [None, b'{"cut', b"<html>"])
+async def test_no_failure_shows_a_url_a_token_or_a_form(http, platform, raw, caplog, unused_port):
+    platform.say(raw if raw is not None else {})
+    url = platform.url if raw is not None else f"http://127.0.0.1:{unused_port}"
+    with caplog.at_level("DEBUG"), pytest.raises(base.Failure) as caught:
+        await http.send(
+            "POST",
+            url + "/x",
+            endpoint="x",
+            params={"access_token": SECRET},
+            form={"client_secret": SECRET},
+            bearer=SECRET,
+            repeat=True,
+        )
+    assert SECRET not in told(caught.value)
+    assert caught.value.__context__ is None
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp.access")]
+    assert not any(SECRET in line for line in ours)
+
+
+@pytest.fixture
+def unused_port():
+    return test_utils.unused_port()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("30", 30), ("999999999999999999999", 86_400), ("", None), ("-5", None), ("soon", None), ("²", None)],
+)
+def test_retry_after_is_read_in_seconds_and_bounded(header, seconds):
+    at = client.Answer(429, None, {"Retry-After": header}).retry_at(NOW)
+    assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_an_answers_repr_hides_what_it_carries():
+    assert SECRET not in repr(client.Answer(200, {"access_token": SECRET}, {"Set-Cookie": SECRET}))
