@@ -1,0 +1,65 @@
+"""Faults a test orders: which endpoint, what goes wrong, how often."""
+
+from dataclasses import dataclass
+from typing import Final
+
+ENDPOINTS: Final = (
+    "auth/authorize", "oauth/token", "oauth/revoke", "user/info", "video/list", "video/query", "oembed",
+)  # fmt: skip
+
+KINDS: Final = (
+    "status_429",  # too many requests, in the endpoint's own error shape
+    "status_500",  # internal error, in the endpoint's own error shape
+    "slow",  # right, after `delay` seconds
+    "half_json",  # the first half of the right body, status 200
+    "huge",  # the right body and `size` bytes of white space
+    "drop",  # the connection closes without an answer
+    "bad_token",  # access_token_invalid; at oauth/token invalid_grant
+    "page_loop",  # video/list: has_more, and a cursor that does not fall
+    "short_page",  # video/list: one video at most, whatever was asked
+    "duplicates",  # video/list: every video of the page twice
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One order. `delay` seconds pass before any kind of it."""
+
+    endpoint: str
+    kind: str
+    times: int = 1
+    delay: float = 0.0
+    size: int = 16 * 2**20
+
+    def __post_init__(self) -> None:
+        if self.endpoint not in ENDPOINTS or self.kind not in KINDS:
+            raise ValueError(f"no such fault: {self.endpoint} {self.kind}")
+        if self.times < 1 or not 0 <= self.delay <= 600 or not 0 <= self.size <= 2**30:  # noqa: PLR2004
+            raise ValueError("times, delay or size is out of range")
+
+
+class Faults:
+    """The faults still to happen, in the order they were given."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Fault, int]] = []
+
+    def add(self, fault: Fault) -> None:
+        self._waiting.append((fault, fault.times))
+
+    def clear(self) -> None:
+        self._waiting.clear()
+
+    def take(self, endpoint: str) -> Fault | None:
+        """The next fault of this endpoint, one time less."""
+        for place, (fault, left) in enumerate(self._waiting):
+            if fault.endpoint == endpoint:
+                self._waiting[place : place + 1] = [(fault, left - 1)] if left > 1 else []
+                return fault
+        return None
+
+    def waiting(self) -> list[dict[str, object]]:
+        return [
+            {"endpoint": fault.endpoint, "kind": fault.kind, "times": left, "delay": fault.delay}
+            for fault, left in self._waiting
+        ]
