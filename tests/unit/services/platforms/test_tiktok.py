@@ -172,6 +172,14 @@ async def test_lifetimes_come_from_the_answer(connector, platform):
     )
 
 
+async def test_granted_scopes_are_split_at_commas_and_an_empty_list_takes_none_away(connector, platform):
+    platform.say({**GRANTED, "scope": "video.list, user.info.basic,,video.list"})
+    assert (await connector.complete("c", REDIRECT, "v")).scopes == ("video.list", "user.info.basic")
+    platform.answers.clear()
+    platform.say({**GRANTED, "scope": ""})
+    assert (await connector.refresh(TOKENS)).scopes == TOKENS.scopes
+
+
 @pytest.mark.parametrize("missing", ["access_token", "open_id", "scope"])
 async def test_a_token_answer_without_what_it_must_have_is_a_provider_bug(connector, platform, missing):
     platform.say({key: value for key, value in GRANTED.items() if key != missing})
@@ -270,6 +278,18 @@ async def test_revoke_sends_the_access_token_and_is_true_when_done(connector, pl
 async def test_revoke_of_a_token_refused_before_its_time_was_already_done(connector, platform, body):
     platform.say(body, status=401)
     assert await connector.revoke(TOKENS) is False
+
+
+async def test_revoke_believes_invalid_request_only_of_a_token_that_opens_nothing(connector, platform):
+    platform.say(flat("invalid_request"), status=400)
+    platform.say(nested("access_token_invalid"), status=401)
+    assert await connector.revoke(TOKENS) is False
+    for alive in (user(), nested("scope_not_authorized")):
+        platform.answers.clear()
+        platform.say(flat("invalid_request"), status=400)
+        platform.say(alive)
+        with pytest.raises(base.ProviderBug, match="invalid_request"):
+            await connector.revoke(TOKENS)
 
 
 async def test_revoke_with_an_access_token_past_its_time_asks_for_a_refresh_first(connector, platform):
@@ -524,7 +544,7 @@ async def test_no_failure_shows_a_secret_even_when_the_platform_quotes_it(connec
     calls = [
         lambda: connector.complete(SECRETS["code"], REDIRECT, "v"),
         lambda: connector.refresh(TOKENS),
-        lambda: connector.revoke(TOKENS),
+        lambda: connector.revoke(replace(TOKENS, expires_at=NOW)),
         lambda: connector.profile(TOKENS),
         lambda: connector.videos(TOKENS, None),
     ]
