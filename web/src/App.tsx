@@ -8,20 +8,25 @@ import type { Receipt } from "./api";
 import { EXAMPLES } from "./examples";
 import { createFetcher } from "./fetcher";
 import { Header } from "./Header";
-import { SCHEMA_PLUGIN } from "./SchemaPlugin";
+import { RefusalCleaner, SCHEMA_PLUGIN } from "./SchemaPlugin";
 import { useSession } from "./session";
 
 const PLUGINS = [SCHEMA_PLUGIN, HISTORY_PLUGIN];
+const ROOMY = matchMedia("(min-width: 701px)").matches; // as in style.css
 
 /** The header bar above GraphiQL. A new session is a new fetcher, upon which GraphiQL reads the schema again. */
 export function App() {
   const { session, enterKey } = useSession();
   const [receipt, setReceipt] = useState<Receipt>();
   const fetcher = useMemo(() => createFetcher(session, setReceipt), [session]);
+  const changeKey = (key: string) => {
+    setReceipt(undefined); // it told of another account, perhaps
+    enterKey(key);
+  };
 
   return (
     <>
-      <Header session={session} onKey={enterKey} receipt={receipt} />
+      <Header session={session} onKey={changeKey} receipt={receipt} />
       <main>
         <GraphiQLProvider
           fetcher={fetcher}
@@ -33,7 +38,11 @@ export function App() {
         >
           <HistoryStore>
             <DocExplorerStore>
-              <GraphiQLInterface showPersistHeadersSettings={false} defaultEditorToolsVisibility="variables" />
+              <RefusalCleaner />
+              <GraphiQLInterface
+                showPersistHeadersSettings={false}
+                defaultEditorToolsVisibility={ROOMY && "variables"}
+              />
             </DocExplorerStore>
           </HistoryStore>
         </GraphiQLProvider>

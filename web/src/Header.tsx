@@ -51,7 +51,7 @@ function KeyField({ initial, onKey, invalid, describedBy }: KeyFieldProps) {
         aria-invalid={invalid}
         aria-describedby={describedBy}
       />
-      <button type="button" aria-pressed={shown} aria-label="Show the API key" onClick={() => setShown(!shown)}>
+      <button type="button" onClick={() => setShown(!shown)} aria-label={`${shown ? "Hide" : "Show"} the API key`}>
         {shown ? "Hide" : "Show"}
       </button>
     </form>

@@ -1,5 +1,6 @@
 import { DOC_EXPLORER_PLUGIN, DocExplorer } from "@graphiql/plugin-doc-explorer";
 import { type GraphiQLPlugin, useGraphiQL } from "@graphiql/react";
+import { useEffect } from "react";
 
 /** GraphiQL's schema explorer, which also says why there is no schema, where it would only say that. */
 export const SCHEMA_PLUGIN: GraphiQLPlugin = { ...DOC_EXPLORER_PLUGIN, content: SchemaExplorer };
@@ -13,6 +14,18 @@ function SchemaExplorer() {
       <p>{reason(fetchError)}</p>
     </section>
   );
+}
+
+/** GraphiQL also puts the failed answer where results go, and leaves it there: this takes it away in time. */
+export function RefusalCleaner() {
+  const { responseEditor, fetchError } = useGraphiQL(({ responseEditor, fetchError }) => ({ responseEditor, fetchError }));
+  useEffect(() => {
+    if (!fetchError) return;
+    return () => {
+      if (responseEditor?.getValue() === fetchError) responseEditor.setValue("");
+    };
+  }, [responseEditor, fetchError]);
+  return null;
 }
 
 /** GraphiQL keeps the failed answer as formatted JSON. */

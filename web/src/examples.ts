@@ -1,7 +1,8 @@
 /** The tabs a newcomer finds, each with what it does in its first line. */
 export const EXAMPLES = [
   {
-    query: `# Nested read: creators with their newest videos, one page of each, in one request.
+    query: `# Nested read: creators with their newest videos,
+# one page of each, in one request.
 query NestedRead {
   creators(first: 20) {
     edges {
@@ -44,7 +45,8 @@ query NestedRead {
 `,
   },
   {
-    query: `# Who am I: the account, the key, its scopes and what is left of this minute. Free.
+    query: `# Who am I: the account, the key, its scopes,
+# and the rate limit. Free.
 query WhoAmI {
   viewer {
     account {
@@ -68,7 +70,8 @@ query WhoAmI {
 `,
   },
   {
-    query: `# Connect a creator: 1. run ConnectCreator, it answers the platform's consent page.
+    query: `# Connect a creator. 1. Run ConnectCreator: authUrl
+# is the platform's consent page.
 mutation ConnectCreator($input: ConnectCreatorInput!) {
   connectCreator(input: $input) {
     authUrl
@@ -77,10 +80,12 @@ mutation ConnectCreator($input: ConnectCreatorInput!) {
   }
 }
 
-# 2. Open authUrl in a new browser tab and consent. A test key leads to a simulated
-#    platform. The consent must be given within ten minutes.
-# 3. Copy state into the variables and run ConnectAttempt: CONNECTED, with the creator
-#    and the first sync, which runs by itself.
+# 2. Open authUrl in a new browser tab and consent,
+#    within ten minutes. With a test key the platform
+#    is a simulated one.
+# 3. Copy state into the variables and run
+#    ConnectAttempt: the creator, and the first sync,
+#    which started by itself.
 query ConnectAttempt($state: String!) {
   connectAttempt(state: $state) {
     status
@@ -105,7 +110,9 @@ query ConnectAttempt($state: String!) {
     variables: variables({ input: { platform: "TIKTOK", reference: "your-own-id-1" }, state: "" }),
   },
   {
-    query: `# Sync: reads a creator's stats and videos from the platform again. Waits up to 10 s for the end.
+    query: `# Sync: reads a creator's stats and videos from the
+# platform anew, and waits up to 10 s for the end.
+# The id comes from CreatorIds, below.
 mutation SyncCreator($id: ID!) {
   syncCreator(input: { id: $id, waitSeconds: 10 }) {
     joined
@@ -125,7 +132,7 @@ mutation SyncCreator($id: ID!) {
   }
 }
 
-# Run this first and copy an id into the variables.
+# Run this first, and copy an id into the variables.
 query CreatorIds {
   creators(first: 10) {
     nodes {
@@ -140,8 +147,9 @@ query CreatorIds {
     variables: variables({ id: "crt_" }),
   },
   {
-    query: `# Disconnect: revokes the creator's grant and erases everything read from it. There is no way back.
-# The receipt is a signed statement of what was erased. The id goes into the variables.
+    query: `# Disconnect: revokes the creator's grant and erases
+# all that was read with it. There is no way back.
+# The receipt is a signed statement of what went.
 mutation DisconnectCreator($id: ID!) {
   disconnectCreator(input: { id: $id }) {
     disconnected
@@ -162,7 +170,8 @@ mutation DisconnectCreator($id: ID!) {
     variables: variables({ id: "crt_" }),
   },
   {
-    query: `# Price of a query: what the query in the variables would cost at most, without running it. Free.
+    query: `# Price of a query: what the one in the variables
+# would cost at most, without running it. Free.
 query PriceOfAQuery($query: String!) {
   price(query: $query) {
     max

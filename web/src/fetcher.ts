@@ -11,13 +11,16 @@ const INTROSPECTION = "IntrospectionQuery";
 export function createFetcher(session: Session, onReceipt: (receipt: Receipt) => void): Fetcher {
   return async (operation, options) => {
     const introspects = operation.operationName === INTROSPECTION;
-    // Not asked in vain: introspection needs a credential, and GraphiQL asks twice when refused.
-    if (introspects && session.state !== "known" && !options?.headers) {
-      return { data: null, errors: [{ message: session.text }] };
-    }
+    if (introspects && session.state !== "known" && !options?.headers) return withoutSchema(session);
     // Subscriptions will branch off here, on options.documentAST, and return an async iterable.
     const { result, receipt } = await send(operation, { ...keyHeader(session.key), ...options?.headers });
     if (!introspects) onReceipt(receipt);
     return result;
   };
+}
+
+/** Not asked in vain: introspection needs a credential, and GraphiQL asks twice when refused. */
+function withoutSchema({ state, text }: Session) {
+  if (state === "checking") return new Promise<never>(() => {}); // the checked session's fetcher asks anew
+  return { data: null, errors: [{ message: text }] };
 }

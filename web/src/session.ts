@@ -15,7 +15,7 @@ type Viewer = { account: { name: string }; mode: string; scopes: string[] };
 const STORED_KEY = "creator-graph:key"; // in sessionStorage only: it ends with the browser tab
 const TYPING_PAUSE = 250;
 const VIEWER = "{ viewer { account { name } mode scopes } }";
-const NO_KEY = "No schema, no answers without a credential: paste an API key. A sk_test_ key is free of charge.";
+const NO_KEY = "Paste an API key: even the schema needs a credential. A sk_test_ key sees simulated creators and costs nothing.";
 
 export const keyHeader = (key: string): Record<string, string> => (key ? { "X-API-Key": key } : {});
 
