@@ -1,8 +1,10 @@
 """The test bench's switchboard: POST /_control turns the knobs of a running simulator, in this process only."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -42,8 +44,7 @@ def _obey(shared: world.World, orders: Mapping[str, object]) -> None:
 
 
 def _fault(shared: world.World, value: object) -> None:
-    assert isinstance(value, dict)
-    shared.faults.add(faults.Fault(**value))
+    shared.faults.add(faults.Fault(**_object(value)))
 
 
 def _clear(shared: world.World, value: object) -> None:
@@ -60,8 +61,7 @@ def _profile(shared: world.World, value: object) -> None:
 
 
 def _lifetimes(shared: world.World, value: object) -> None:
-    assert isinstance(value, dict)
-    whole = {name: int(_number(seconds)) for name, seconds in value.items()}
+    whole = {name: int(_number(seconds)) for name, seconds in _object(value).items()}
     shared.knobs.lifetimes = replace(shared.knobs.lifetimes, **whole)
 
 
@@ -95,8 +95,14 @@ def _show(shared: world.World, value: object) -> None:
     shared.knobs.hidden_videos.discard(str(value))
 
 
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"not an object: {value!r}")
+    return value
+
+
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"not a number: {value!r}")
     return value
 
