@@ -1,18 +1,13 @@
 """The simulated TikTok: Login Kit and Display API v2 over real HTTP (platforms.md 1)."""
 
-import asyncio
-import functools
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
 
-from simulators import faults, people, state, tiktok_consent, tiktok_tokens, tiktok_wire, videos, world
+from simulators import people, state, tiktok_consent, tiktok_gate, tiktok_tokens, tiktok_wire, videos, world
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-FAULT = web.RequestKey("FAULT", faults.Fault)
 _MOST_A_PAGE = 20
 _DEFAULT_A_PAGE = 10
 _SHARED = re.compile(r"/@[^/]+/video/(\d{1,19})/?(?:\?.*)?$")
@@ -32,69 +27,8 @@ def application(shared: world.World) -> web.Application:
         ("POST", "/v2/video/query/", "video/query", video_query),
         ("GET", "/oembed", "oembed", oembed),
     ):
-        app.router.add_route(method, path, _guarded(endpoint, handler))
+        app.router.add_route(method, path, tiktok_gate.guarded(endpoint, handler))
     return app
-
-
-def _guarded(endpoint: str, handler: Handler) -> Handler:
-    """A handler with the endpoint's faults before and after it, and its refusals on the wire."""
-
-    @functools.wraps(handler)
-    async def answer(request: web.Request) -> web.Response:
-        shared = request.app[world.WORLD]
-        fault = shared.faults.take(endpoint)
-        try:
-            if fault is not None:
-                request[FAULT] = fault
-                await _break(request, fault)
-            response = await handler(request)
-        except tiktok_wire.ResourceError as error:
-            return tiktok_wire.resource_refusal(error, shared.clock.now())
-        except tiktok_wire.TokenError as error:
-            return tiktok_wire.token_refusal(error, shared.knobs.token_error_status, shared.clock.now())
-        return response if fault is None else _spoiled(response, fault)
-
-    return answer
-
-
-async def _break(request: web.Request, fault: faults.Fault) -> None:
-    await asyncio.sleep(fault.delay)
-    if fault.kind == "drop" and request.transport is not None:
-        request.transport.abort()
-    flat = fault.endpoint.startswith("oauth/")
-    if fault.kind == "status_429":
-        raise _too_many(flat=flat)
-    if fault.kind == "status_500":
-        raise _broken(flat=flat)
-    if fault.kind == "bad_token":
-        raise _dead_token(flat=flat)
-
-
-def _too_many(*, flat: bool) -> Exception:
-    if flat:
-        return tiktok_wire.TokenError("rate_limit_exceeded", "Too many requests.", 429)
-    return tiktok_wire.ResourceError("rate_limit_exceeded")
-
-
-def _broken(*, flat: bool) -> Exception:
-    if flat:
-        return tiktok_wire.TokenError("server_error", "Something went wrong.", 500)
-    return tiktok_wire.ResourceError("internal_error")
-
-
-def _dead_token(*, flat: bool) -> Exception:
-    if flat:
-        return tiktok_wire.TokenError("invalid_grant", "Refresh token is invalid or expired.")
-    return tiktok_wire.ResourceError("access_token_invalid")
-
-
-def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
-    body = response.body if isinstance(response.body, bytes) else b""
-    if fault.kind == "half_json":
-        response.body = body[: len(body) // 2]
-    if fault.kind == "huge":
-        response.body = body + b" " * fault.size
-    return response
 
 
 async def user_info(request: web.Request) -> web.Response:
@@ -124,7 +58,7 @@ async def video_list(request: web.Request) -> web.Response:
     body = await _json(request)
     size = _whole(body, "max_count", 1, _MOST_A_PAGE, _DEFAULT_A_PAGE)
     cursor = _whole(body, "cursor", 0, 2**63 - 1, None)
-    fault = request.get(FAULT)
+    fault = request.get(tiktok_gate.FAULT)
     page, more = _page(request, people.BY_USERNAME[consent.creator], cursor, size or _DEFAULT_A_PAGE)
     ends_at = page[-1].posted_ms if page else (cursor or int(now * 1000))
     if fault is not None and fault.kind == "page_loop":
@@ -137,7 +71,7 @@ def _page(
     request: web.Request, creator: people.Creator, cursor: int | None, size: int
 ) -> tuple[list[videos.Video], bool]:
     shared = request.app[world.WORLD]
-    fault = request.get(FAULT)
+    fault = request.get(tiktok_gate.FAULT)
     if fault is not None and fault.kind == "short_page":
         size = 1
     elif size > 1 and people.dice(creator.index, cursor or 0, 11)[0] % 5 == 0:
@@ -149,7 +83,7 @@ def _shown(request: web.Request, video: videos.Video, fields: tuple[str, ...]) -
     """The video as often as the page shows it: not at all when hidden, twice under the fault `duplicates`."""
     if video.id in request.app[world.WORLD].knobs.hidden_videos:
         return []
-    fault = request.get(FAULT)
+    fault = request.get(tiktok_gate.FAULT)
     return [tiktok_wire.video(video, fields)] * (2 if fault is not None and fault.kind == "duplicates" else 1)
 
 

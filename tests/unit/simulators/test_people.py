@@ -1,5 +1,7 @@
 """The creators are the same on every start, and their numbers only grow."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +52,7 @@ def test_a_known_video_never_changes_its_place_or_words():
 @given(creators, instants)
 def test_times_fall_strictly_from_newest_to_oldest_and_none_is_in_the_future(creator, now):
     times = [video.posted_ms for video in list(videos.before(creator, None, now))[:120]]
-    assert all(newer > older for newer, older in zip(times, times[1:], strict=False))
+    assert all(newer > older for newer, older in itertools.pairwise(times))
     assert all(time <= max(now, people.EPOCH) * 1000 for time in times)
 
 

@@ -1,0 +1,75 @@
+"""The gate every TikTok endpoint stands behind: ordered faults happen here, refusals become answers here."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from simulators import faults, tiktok_wire, world
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+FAULT = web.RequestKey("FAULT", faults.Fault)
+"""The fault this request meets, for handlers that shape their page by it."""
+
+
+def guarded(endpoint: str, handler: Handler) -> Handler:
+    """A handler with the endpoint's faults before and after it, and its refusals on the wire."""
+
+    @functools.wraps(handler)
+    async def answer(request: web.Request) -> web.Response:
+        shared = request.app[world.WORLD]
+        fault = shared.faults.take(endpoint)
+        try:
+            if fault is not None:
+                request[FAULT] = fault
+                await _break(request, fault)
+            response = await handler(request)
+        except tiktok_wire.ResourceError as error:
+            return tiktok_wire.resource_refusal(error, shared.clock.now())
+        except tiktok_wire.TokenError as error:
+            return tiktok_wire.token_refusal(error, shared.knobs.token_error_status, shared.clock.now())
+        return response if fault is None else _spoiled(response, fault)
+
+    return answer
+
+
+async def _break(request: web.Request, fault: faults.Fault) -> None:
+    await asyncio.sleep(fault.delay)
+    if fault.kind == "drop" and request.transport is not None:
+        request.transport.abort()
+    flat = fault.endpoint.startswith("oauth/")
+    if fault.kind == "status_429":
+        raise _too_many(flat=flat)
+    if fault.kind == "status_500":
+        raise _broken(flat=flat)
+    if fault.kind == "bad_token":
+        raise _dead_token(flat=flat)
+
+
+def _too_many(*, flat: bool) -> Exception:
+    if flat:
+        return tiktok_wire.TokenError("rate_limit_exceeded", "Too many requests.", 429)
+    return tiktok_wire.ResourceError("rate_limit_exceeded")
+
+
+def _broken(*, flat: bool) -> Exception:
+    if flat:
+        return tiktok_wire.TokenError("server_error", "Something went wrong.", 500)
+    return tiktok_wire.ResourceError("internal_error")
+
+
+def _dead_token(*, flat: bool) -> Exception:
+    if flat:
+        return tiktok_wire.TokenError("invalid_grant", "Refresh token is invalid or expired.")
+    return tiktok_wire.ResourceError("access_token_invalid")
+
+
+def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
+    body = response.body if isinstance(response.body, bytes) else b""
+    if fault.kind == "half_json":
+        response.body = body[: len(body) // 2]
+    if fault.kind == "huge":
+        response.body = body + b" " * fault.size
+    return response
