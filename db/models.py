@@ -1,0 +1,540 @@
+"""Every table, as columns; the rules live in `services`.
+
+`account_id` comes first in every tenant table's primary key, unique index and foreign key, so that the
+tables can be spread over machines by account. The exceptions are global look-ups (`key_lookups`,
+`oauth_states`), where a request arrives before its account is known. `livemode` separates the two
+worlds in every row a partner can see. Ids are uuidv7: they sort by the time they were made.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TIMESTAMP, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Instant = TIMESTAMP(timezone=True)
+NOW = text("now()")
+NEW_ID = text("uuidv7()")
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 -- SQLAlchemy reads it off the class
+        str: Text,
+        int: BigInteger,
+        datetime: Instant,
+        bytes: LargeBinary,
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+    }
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} in ({listed})", name=column)
+
+
+# -- who pays, who asks
+
+
+class Plan(Table):
+    """What an account may have, by default. The one table that belongs to nobody."""
+
+    __tablename__ = "plans"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    rank: Mapped[int]
+    api_access: Mapped[bool] = mapped_column(server_default=text("true"))
+    monthly_credits: Mapped[int]
+    requests_per_minute: Mapped[int]
+    test_requests_per_minute: Mapped[int]
+    max_websockets: Mapped[int]
+
+
+class Account(Table):
+    """The paying customer. Columns that a plan has too override it where set; 0 requests = unlimited."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        ForeignKeyConstraint(["plan"], ["plans.name"]),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=NEW_ID)
+    name: Mapped[str]
+    plan: Mapped[str]
+    monthly_credits: Mapped[int | None]
+    requests_per_minute: Mapped[int | None]
+    test_requests_per_minute: Mapped[int | None]
+    max_websockets: Mapped[int | None]
+    return_urls: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    canceled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Member(Table):
+    __tablename__ = "members"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        UniqueConstraint("account_id", "email"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        _one_of("role", "OWNER", "ADMIN", "MEMBER"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    email: Mapped[str]
+    role: Mapped[str]
+    joined_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ApiKey(Table):
+    """A key without its secret: only the hash is kept, in `key_lookups`."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        _one_of("owner", "MEMBER", "SERVICE"),
+        Index("ix_api_keys_newest", "account_id", "created_at", "id"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    livemode: Mapped[bool]
+    name: Mapped[str]
+    hint: Mapped[str]
+    scopes: Mapped[list[str]]
+    allowed_ips: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    owner: Mapped[str] = mapped_column(server_default=text("'MEMBER'"))
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime | None]
+    rotation_due_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '90 days'"))
+    revoked_at: Mapped[datetime | None]
+    retiring_since: Mapped[datetime | None]
+    retires_at: Mapped[datetime | None]
+    replaces: Mapped[UUID | None]
+    replaced_by: Mapped[UUID | None]
+    requests_per_minute: Mapped[int | None]
+    monthly_credits: Mapped[int | None]
+    last_used_at: Mapped[datetime | None]
+    last_used_ip: Mapped[str | None] = mapped_column(INET)
+    last_used_country: Mapped[str | None]
+
+
+class KeyLookup(Table):
+    """From a secret's hash to its key. Global: a request brings a secret before its account is known."""
+
+    __tablename__ = "key_lookups"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["account_id", "key_id"], ["api_keys.account_id", "api_keys.id"], ondelete="CASCADE"
+        ),
+    )
+    secret_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    key_id: Mapped[UUID]
+
+
+# -- creators
+
+
+class Creator(Table):
+    __tablename__ = "creators"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        UniqueConstraint("account_id", "livemode", "platform", "external_id"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        _one_of("platform", "TIKTOK", "INSTAGRAM", "YOUTUBE"),
+        # One index an order of the schema; null sorts below everything, so one index serves both ways.
+        Index("ix_creators_connected_at", "account_id", "livemode", "connected_at", "id"),
+        Index(
+            "ix_creators_synced_at",
+            "account_id",
+            "livemode",
+            text("coalesce(synced_at, '-infinity'::timestamptz)"),
+            "id",
+        ),
+        Index("ix_creators_followers", "account_id", "livemode", text("coalesce(followers, -1)"), "id"),
+        Index("ix_creators_likes", "account_id", "livemode", text("coalesce(likes, -1)"), "id"),
+        Index("ix_creators_username", "account_id", "livemode", text('username collate "C"'), "id"),
+        Index("ix_creators_reference", "account_id", "livemode", "reference"),
+        Index("ix_creators_search", "search", postgresql_using="gin"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    livemode: Mapped[bool]
+    platform: Mapped[str]
+    external_id: Mapped[str]
+    reference: Mapped[str | None]
+    username: Mapped[str]
+    display_name: Mapped[str | None]
+    bio: Mapped[str | None]
+    avatar_url: Mapped[str | None]
+    profile_url: Mapped[str | None]
+    verified: Mapped[bool | None]
+    followers: Mapped[int | None]
+    following: Mapped[int | None]
+    likes: Mapped[int | None]
+    views: Mapped[int | None]
+    video_count: Mapped[int | None]
+    engagement_rate: Mapped[float | None]
+    connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    synced_at: Mapped[datetime | None]
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple', username || ' ' || coalesce(display_name, '') || ' ' || coalesce(bio, ''))",
+            persisted=True,
+        ),
+    )
+
+
+class Grant(Table):
+    """The consent a creator gave. Tokens are sealed by `services.vault`, bound to this row.
+
+    `version` rises with each write of tokens (compare and swap); `lease_until` marks the one refresher.
+    """
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "creator_id"),
+        ForeignKeyConstraint(
+            ["account_id", "creator_id"], ["creators.account_id", "creators.id"], ondelete="CASCADE"
+        ),
+        _one_of("status", "ACTIVE", "NEEDS_REAUTH"),
+    )
+    account_id: Mapped[UUID]
+    creator_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    status: Mapped[str] = mapped_column(server_default=text("'ACTIVE'"))
+    scopes: Mapped[list[str]]
+    access_token: Mapped[bytes]
+    refresh_token: Mapped[bytes | None]
+    expires_at: Mapped[datetime | None]
+    refresh_expires_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    lease_until: Mapped[datetime | None]
+
+
+_VIDEO_ORDERS = {
+    "published_at": "published_at",
+    "views": "coalesce(views, -1)",
+    "likes": "coalesce(likes, -1)",
+    "comments": "coalesce(comments, -1)",
+    "shares": "coalesce(shares, -1)",
+    "engagement": "coalesce(engagement_rate, -1)",
+}
+
+
+class Video(Table):
+    """`gone_at`: a full, clean walk no longer saw it; every read leaves such rows out."""
+
+    __tablename__ = "videos"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        UniqueConstraint("account_id", "creator_id", "external_id"),
+        ForeignKeyConstraint(
+            ["account_id", "creator_id"], ["creators.account_id", "creators.id"], ondelete="CASCADE"
+        ),
+        _one_of("kind", "VIDEO", "SHORT", "REEL", "LIVE", "IMAGE", "CAROUSEL"),
+        *(
+            Index(
+                f"ix_videos_creator_{name}",
+                "account_id",
+                "creator_id",
+                text(key),
+                "id",
+                postgresql_where=text("gone_at is null"),
+            )
+            for name, key in _VIDEO_ORDERS.items()
+        ),
+        *(
+            Index(
+                f"ix_videos_account_{name}",
+                "account_id",
+                "livemode",
+                text(key),
+                "id",
+                postgresql_where=text("gone_at is null"),
+            )
+            for name, key in _VIDEO_ORDERS.items()
+        ),
+        Index("ix_videos_search", "search", postgresql_using="gin"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    creator_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    external_id: Mapped[str]
+    kind: Mapped[str]
+    title: Mapped[str | None]
+    description: Mapped[str | None]
+    url: Mapped[str | None]
+    cover_url: Mapped[str | None]
+    media_url: Mapped[str | None]
+    views: Mapped[int | None]
+    likes: Mapped[int | None]
+    comments: Mapped[int | None]
+    shares: Mapped[int | None]
+    duration: Mapped[int | None]
+    engagement_rate: Mapped[float | None] = mapped_column(
+        Computed(
+            "case when views > 0 and likes is not null and comments is not null and shares is not null "
+            "then (likes + comments + shares)::double precision / views end",
+            persisted=True,
+        )
+    )
+    published_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]
+    seen_in: Mapped[UUID]
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple', coalesce(title, '') || ' ' || coalesce(description, ''))", persisted=True
+        ),
+    )
+
+
+class CreatorStats(Table):
+    """One reading an hour at most, in monthly partitions made ahead; no foreign key: rows are many."""
+
+    __tablename__ = "creator_stats"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "creator_id", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+    account_id: Mapped[UUID]
+    creator_id: Mapped[UUID]
+    at: Mapped[datetime]
+    livemode: Mapped[bool]
+    followers: Mapped[int | None]
+    following: Mapped[int | None]
+    likes: Mapped[int | None]
+    views: Mapped[int | None]
+    video_count: Mapped[int | None]
+
+
+class VideoStats(Table):
+    """One reading an hour at most, and only where a number moved."""
+
+    __tablename__ = "video_stats"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "creator_id", "video_id", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+    account_id: Mapped[UUID]
+    creator_id: Mapped[UUID]
+    video_id: Mapped[UUID]
+    at: Mapped[datetime]
+    livemode: Mapped[bool]
+    views: Mapped[int | None]
+    likes: Mapped[int | None]
+    comments: Mapped[int | None]
+    shares: Mapped[int | None]
+
+
+class Sync(Table):
+    """One reading of a creator. `fence` rises each time a worker takes it: an older taker writes nothing."""
+
+    __tablename__ = "syncs"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        ForeignKeyConstraint(
+            ["account_id", "creator_id"], ["creators.account_id", "creators.id"], ondelete="CASCADE"
+        ),
+        _one_of("status", "QUEUED", "RUNNING", "SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"),
+        _one_of("trigger", "MANUAL", "CONNECT", "SCHEDULED", "STALE", "WEBHOOK"),
+        Index(
+            "uq_syncs_one_open",
+            "account_id",
+            "creator_id",
+            unique=True,
+            postgresql_where=text("status in ('QUEUED', 'RUNNING')"),
+        ),
+        Index("ix_syncs_newest", "account_id", "creator_id", "queued_at", "id"),
+        Index("ix_syncs_open", "touched_at", postgresql_where=text("status in ('QUEUED', 'RUNNING')")),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    creator_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    status: Mapped[str] = mapped_column(server_default=text("'QUEUED'"))
+    trigger: Mapped[str]
+    slice: Mapped[int] = mapped_column(server_default=text("0"))
+    cursor: Mapped[dict[str, Any] | None]
+    fence: Mapped[int] = mapped_column(server_default=text("0"))
+    videos_expected: Mapped[int | None]
+    videos_seen: Mapped[int] = mapped_column(server_default=text("0"))
+    videos_added: Mapped[int] = mapped_column(server_default=text("0"))
+    videos_updated: Mapped[int] = mapped_column(server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    error_retry_at: Mapped[datetime | None]
+    queued_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    touched_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+# -- connecting and disconnecting
+
+
+class OAuthState(Table):
+    """A connect that was begun. Global: the platform's redirect brings a state before its account is known."""
+
+    __tablename__ = "oauth_states"
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        _one_of("status", "PENDING", "CONNECTED", "DENIED", "FAILED"),
+        Index("ix_oauth_states_expires_at", "expires_at"),
+        Index("ix_oauth_states_creator", "account_id", "creator_id"),
+    )
+    state_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    platform: Mapped[str]
+    reference: Mapped[str | None]
+    return_url: Mapped[str | None]
+    redirect_uri: Mapped[str]
+    own_redirect: Mapped[bool]
+    code_verifier: Mapped[bytes | None]
+    status: Mapped[str] = mapped_column(server_default=text("'PENDING'"))
+    claimed_at: Mapped[datetime | None]
+    creator_id: Mapped[UUID | None]
+    sync_id: Mapped[UUID | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+
+
+class Tombstone(Table):
+    """A keyed hash of who was disconnected, so that a late slice writes nothing. Tells nothing by itself."""
+
+    __tablename__ = "tombstones"
+    __table_args__ = (PrimaryKeyConstraint("account_id", "livemode", "digest"),)
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    digest: Mapped[bytes]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Revocation(Table):
+    """A token still to be revoked at its platform: tried again until it is, or for 7 days."""
+
+    __tablename__ = "revocations"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        Index("ix_revocations_next_attempt_at", "next_attempt_at"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    livemode: Mapped[bool]
+    platform: Mapped[str]
+    tokens: Mapped[bytes]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class IdempotentAnswer(Table):
+    """An `Idempotency-Key` in use, and its sealed answer once the write committed."""
+
+    __tablename__ = "idempotent_answers"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "livemode", "key"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        Index("ix_idempotent_answers_creator", "account_id", "creator_id"),
+        Index("ix_idempotent_answers_created_at", "created_at"),
+    )
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    key: Mapped[str]
+    body_hash: Mapped[bytes]
+    lease_until: Mapped[datetime]
+    answer: Mapped[bytes | None]
+    creator_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+# -- credits and usage
+
+
+class CreditBalance(Table):
+    """What an account may still spend: `granted - used`, for the calendar month `period` (UTC)."""
+
+    __tablename__ = "credit_balances"
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+        CheckConstraint("used >= 0 and used <= granted", name="never_negative"),
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    period: Mapped[datetime]
+    granted: Mapped[int]
+    used: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class LedgerEntry(Table):
+    """Every change of a balance; the rows of an account sum to what remains. Never updated."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        _one_of("kind", "grant", "charge", "refund", "adjustment", "reset"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[int] = mapped_column(Identity(always=True))
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    kind: Mapped[str]
+    amount: Mapped[int]
+    key_id: Mapped[UUID | None]
+    note: Mapped[str | None]
+
+
+class UsageEvent(Table):
+    """One operation, in daily partitions kept 90 days; written by settlement. No foreign keys: hot."""
+
+    __tablename__ = "usage_events"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "at", "id"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+    account_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    id: Mapped[int] = mapped_column(Identity(always=True))
+    key_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    operation: Mapped[str | None]
+    operation_hash: Mapped[bytes | None]
+    coordinates: Mapped[dict[str, Any]]
+    credits: Mapped[int]
+    code: Mapped[str]
+    duration_us: Mapped[int]
+    ip: Mapped[str | None] = mapped_column(INET)
+    country: Mapped[str | None]

@@ -1,0 +1,96 @@
+"""The database as two doors: `read()` cannot write, `write()` is one transaction that commits at its end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+STATEMENT_SECONDS = 5
+LOCK_SECONDS = 3
+POOL_SECONDS = 3
+
+# Generic plans: a parameterised LIMIT keeps PostgreSQL re-planning for ever; JIT costs more than it saves here.
+READER_SETTINGS = {
+    "application_name": "creator-graph read",
+    "default_transaction_read_only": "on",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "timezone": "UTC",
+}
+WRITER_SETTINGS = {"application_name": "creator-graph write", "jit": "off", "timezone": "UTC"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A pool that reads and an engine that writes, on one address."""
+
+    address: str
+    reader: asyncpg.Pool
+    engine: AsyncEngine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A connection on which nothing can be written."""
+        async with self.reader.acquire(timeout=POOL_SECONDS) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: commits when the block ends, rolls back when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            # A first statement, so that BEGIN is sent before anyone uses the raw connection (see raw()).
+            await session.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
+            yield session
+
+    async def connect(self, **settings: str) -> asyncpg.Connection:
+        """A connection of one's own, outside the pools: for the cashier, listeners and workers."""
+        return await asyncpg.connect(
+            self.address,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={**WRITER_SETTINGS, **settings},
+        )
+
+    async def close(self) -> None:
+        await self.reader.close()
+        await self.engine.dispose()
+
+
+async def raw(session: AsyncSession) -> Connection:
+    """The asyncpg connection inside a session's transaction: what it runs commits with the session."""
+    connection: Any = await (await session.connection()).get_raw_connection()
+    driver: asyncpg.Connection = connection.driver_connection
+    return driver
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    """Leave a connection as it is between reads: nothing on it can change, so a reset is a lost round trip."""
+
+
+async def open_database(address: str, *, readers: int = 8, writers: int = 8) -> Database:
+    """Connect; raises what asyncpg raises when the address is wrong or the server away."""
+    reader = await asyncpg.create_pool(
+        address,
+        min_size=1,
+        max_size=readers,
+        command_timeout=STATEMENT_SECONDS,
+        max_cacheable_statement_size=0,
+        statement_cache_size=512,
+        max_cached_statement_lifetime=0,
+        reset=_keep,
+        server_settings=READER_SETTINGS,
+    )
+    engine = create_async_engine(
+        make_url(address).set(drivername="postgresql+asyncpg"),
+        pool_size=writers,
+        max_overflow=0,
+        pool_timeout=POOL_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"command_timeout": STATEMENT_SECONDS, "server_settings": WRITER_SETTINGS},
+    )
+    return Database(address, reader, engine)

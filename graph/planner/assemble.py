@@ -1,0 +1,179 @@
+"""Rows to response: Python source generated once a plan, run once a request.
+
+Nothing a client sends reaches the source but response keys, which GraphQL's grammar holds to
+letters, digits and underscores, and which go through repr() all the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from graph.planner import compile as compiling
+from graph.planner import plan
+from graph.planner.mapping import Lookup
+
+Layout = compiling.Layout
+TYPE = ""  # the key under which a node's type stands: no response key can be empty
+
+
+@dataclass(frozen=True)
+class Assembler:
+    """`run(rows, sizes, counts)` answers the field's value and adds what it delivered, a block each, to counts."""
+
+    run: Callable[[list[Any], list[int], list[int]], Any]
+    blocks: tuple[plan.Block, ...]
+    source: str
+
+
+@dataclass(eq=False)
+class _Writer:
+    blocks: list[plan.Block] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)
+
+    def block(self, layout: Layout) -> int:
+        """Write the function of a list; answers its number."""
+        number = len(self.blocks)
+        self.blocks.append(layout.block)
+        self.functions.append("")  # its place: inner lists come after it
+        self.functions[number] = self._function(number, layout)
+        return number
+
+    def _function(self, number: int, layout: Layout) -> str:
+        block = layout.block
+        lines = [f"def list_{number}(items, sizes, counts, total, before_exists, after_exists):"]
+        if block.page:
+            lines += [
+                f"    more = len(items) > sizes[{number}]",
+                f"    if more: del items[sizes[{number}]:]",
+            ]
+            if block.page.backward:
+                lines.append("    items.reverse()")
+        lines.append(f"    counts[{number}] += len(items)")
+        lines.append(f"    return {self._value(layout)}")
+        return "\n".join(lines)
+
+    def _value(self, layout: Layout) -> str:
+        block = layout.block
+        if len(block.outputs) == 1 and isinstance(block.outputs[0], plan.Nodes) and not block.outputs[0].key:
+            return self._plain(layout, block.outputs[0])
+        parts = [f"{output.key!r}: {self._output(output, layout)}" for output in block.outputs]
+        return "{" + ", ".join(parts) + "}"
+
+    def _plain(self, layout: Layout, nodes: plan.Nodes) -> str:
+        members = self._object(nodes.members, layout)
+        if not isinstance(layout.block.kind, Lookup):
+            return f"[{members} for {_target(layout)} in items]"
+        if layout.block.field.by_type:
+            members = f"{{{TYPE!r}: {layout.block.kind.entity!r}, **{members}}}"
+        return f"{{s{layout.key}: {members} for {_target(layout)} in items}}"
+
+    def _output(self, output: plan.Output, layout: Layout) -> str:
+        if isinstance(output, plan.Edges):
+            parts = [f"{key!r}: {self._entry(what, layout)}" for key, what in output.entries]
+            return "[{" + ", ".join(parts) + f"}} for {_target(layout)} in items]"
+        if isinstance(output, plan.Nodes):
+            return f"[{self._object(output.members, layout)} for {_target(layout)} in items]"
+        if isinstance(output, plan.Info):
+            parts = [f"{key!r}: {_info(name, layout)}" for key, name in output.fields]
+            return "{" + ", ".join(parts) + "}"
+        return "total" if isinstance(output, plan.Total) else repr(output.value)
+
+    def _entry(self, what: str | tuple[plan.Member, ...], layout: Layout) -> str:
+        if not isinstance(what, str):
+            return self._object(what, layout)
+        assert layout.block.entity is not None
+        return f"s{layout.cursor}" if what == plan.CURSOR else repr(f"{layout.block.entity.name}Edge")
+
+    def _object(self, members: tuple[plan.Member, ...], layout: Layout) -> str:
+        return "{" + ", ".join(f"{member.key!r}: {self._member(member, layout)}" for member in members) + "}"
+
+    def _member(self, member: plan.Member, layout: Layout) -> str:
+        if isinstance(member, plan.Name):
+            return repr(member.value)
+        if isinstance(member, plan.Leaf):
+            return _slot(layout, layout.leaves[id(member)])
+        if isinstance(member, plan.Nest):
+            made = self._object(member.members, layout)
+            return f"({made} if s{layout.leaves[id(member)]} else None)" if member.embedded.present else made
+        if isinstance(member, plan.Link):
+            made = self._object(member.members, layout)
+            return (
+                f"(None if s{layout.leaves[id(member)]} is None else {made})" if member.one.nullable else made
+            )
+        return self._listed(layout.lists[id(member)], layout)
+
+    def _listed(self, inner: Layout, outer: Layout) -> str:
+        number = self.block(inner)
+        if inner.arrays:
+            columns = ", ".join(f"s{slot}" for slot in inner.arrays)
+            items = f"(list(zip({columns})) if s{inner.arrays[0]} is not None else [])"
+        elif inner.whole is not None:
+            items = f"columns({_slot(outer, inner.whole)})"
+        else:
+            items = "[]"
+        extras = (inner.total, inner.before_exists, inner.after_exists)
+        passed = ", ".join("None" if slot is None else f"s{slot}" for slot in extras)
+        return f"list_{number}({items}, sizes, counts, {passed})"
+
+
+def _target(layout: Layout) -> str:
+    names = [f"s{n}" for n in range(layout.width)]
+    extras = sum(slot is not None for slot in (layout.total, layout.before_exists, layout.after_exists))
+    if layout.depth == 0 and extras:
+        names.append("*_")
+    return "(" + ", ".join(names) + ",)"
+
+
+def _slot(layout: Layout, slot: int) -> str:
+    """JSON columns arrive as text where rows are PostgreSQL's, and parsed where rows are JSON themselves."""
+    return f"loads(s{slot})" if layout.is_json[slot] and layout.depth < 2 else f"s{slot}"
+
+
+def _info(name: str, layout: Layout) -> str:
+    page = layout.block.page
+    assert page is not None
+    if name == "hasNextPage":
+        beyond = "after_exists" if page.before else "False"
+        return beyond if page.backward else f"(more or {beyond})"
+    if name == "hasPreviousPage":
+        beyond = "before_exists" if page.after else "False"
+        return f"(more or {beyond})" if page.backward else beyond
+    if name == "__typename":
+        return "'PageInfo'"
+    place = 0 if name == "startCursor" else -1
+    return f"(items[{place}][{layout.cursor}] if items else None)"
+
+
+def _columns(value: list[list[Any]]) -> list[tuple[Any, ...]]:
+    """Rows of a list that came as JSON: columns in chunks, null where there is no row."""
+    columns = list(chain.from_iterable(value))
+    return [] if columns[0] is None else list(zip(*columns, strict=True))
+
+
+def _root(layout: Layout) -> str:
+    extras = {
+        "total": layout.total,
+        "before_exists": layout.before_exists,
+        "after_exists": layout.after_exists,
+    }
+    passed = ", ".join("None" if slot is None else f"rows[0][{slot}]" for slot in extras.values())
+    if not layout.width:
+        items = "[]"
+    elif any(slot is not None for slot in extras.values()):
+        items = f"[row for row in rows if row[{layout.key}] is not None]"
+    else:
+        items = "rows"
+    return f"def run(rows, sizes, counts):\n    return list_0({items}, sizes, counts, {passed})"
+
+
+def generate(statement: compiling.Statement) -> Assembler:
+    """The assembler of a statement's rows."""
+    writer = _Writer()
+    writer.block(statement.layout)
+    source = "\n\n".join([*writer.functions, _root(statement.layout)]) + "\n"
+    scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns}
+    exec(compile(source, "<assembler>", "exec"), scope)  # noqa: S102 -- our own source: see the module's promise
+    return Assembler(scope["run"], tuple(writer.blocks), source)

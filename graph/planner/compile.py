@@ -1,0 +1,455 @@
+"""The plan as one SQL statement: built once a plan with SQLAlchemy Core, rendered to text and binds.
+
+Shape of a statement. The root's page is its rows. A list below is one array a column, gathered in a
+lateral join (`array_agg`), which costs a third of building JSON in the database. Lists below lists
+come as one JSON value of such columns. Every value leaves JSON-ready, so both arrive alike. Pages are
+cut inside, before anything is joined; a page reads one row more than asked, which tells of a next page.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, asyncpg
+from sqlalchemy.types import Boolean, Double, TypeEngine
+
+from graph import pagination
+from graph.planner import plan
+from graph.planner.entities import INSTANT
+from graph.planner.mapping import Column, Entity, Many, Read, Reader, SeriesRequest, Tenant
+from services import errors
+
+KEY = "key"  # the order's value, as a page carries it
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "instant": INSTANT,
+    "int": BigInteger(),
+    "float": Double(),
+    "text": Text(),
+}
+_SENT = {"instant": "timestamptz_send", "int": "int8send", "float": "float8send"}
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
+_MINUS_INFINITY = -(2**63)
+JSON_CHUNK = 50  # a function takes at most 100 arguments
+MOST_COLUMNS = 1_500
+_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(eq=False)
+class Slots:
+    """The columns of one set of rows, each once, in the order in which the assembler finds them."""
+
+    elements: list[ColumnElement[Any]] = field(default_factory=list)
+    is_json: list[bool] = field(default_factory=list)
+    _known: dict[Any, int] = field(default_factory=dict)
+
+    def add(self, element: ColumnElement[Any], *, is_json: bool = False, known_as: Any = None) -> int:
+        if known_as is not None and known_as in self._known:
+            return self._known[known_as]
+        self.elements.append(element)
+        self.is_json.append(is_json)
+        if known_as is not None:
+            self._known[known_as] = len(self.elements) - 1
+        return len(self.elements) - 1
+
+
+@dataclass(eq=False)
+class Layout:
+    """Where the assembler finds what: slots of each row, and the slots of the list itself in its parent."""
+
+    block: plan.Block
+    depth: int
+    leaves: dict[int, int] = field(default_factory=dict)  # id(member) -> slot
+    lists: dict[int, "Layout"] = field(default_factory=dict)  # id(member) -> layout of a list below
+    cursor: int | None = None
+    key: int | None = None
+    width: int = 0
+    is_json: tuple[bool, ...] = ()
+    arrays: tuple[int, ...] = ()  # in the parent's row
+    whole: int | None = None  # in the parent's row: all columns as one JSON value
+    total: int | None = None
+    before_exists: int | None = None
+    after_exists: int | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL text, what to bind to $1, $2, …, and where the assembler finds what."""
+
+    sql: str
+    binds: tuple[Reader, ...]
+    layout: Layout
+
+
+class Compiler:
+    """One statement in the making: its binds and its names."""
+
+    def __init__(self, *, restricted: bool) -> None:
+        self.readers: dict[str, Reader] = {}
+        self.aliases = 0
+        self.restricted = restricted
+        self.tenant = Tenant(
+            self.bind(lambda read: read.account_id, UUID(), "account"),
+            self.bind(lambda read: read.livemode, Boolean(), "livemode"),
+        )
+
+    def bind(self, reader: Reader, kind: TypeEngine[Any], name: str | None = None) -> Any:
+        name = name or f"p{len(self.readers)}"
+        self.readers[name] = reader
+        return bindparam(name, type_=kind)
+
+    def alias(self, table: FromClause) -> FromClause:
+        self.aliases += 1
+        return table.alias(f"t{self.aliases}")
+
+    def name(self, prefix: str) -> str:
+        self.aliases += 1
+        return f"{prefix}{self.aliases}"
+
+    # -- conditions
+
+    def owned(self, entity: Entity, row: FromClause) -> list[ColumnElement[bool]]:
+        """What every read of a tenant's table carries: account, world, and the token's creators."""
+        conditions: list[ColumnElement[bool]] = [row.c.account_id == self.tenant.account_id]
+        if entity.has_livemode:
+            conditions.append(row.c.livemode == self.tenant.livemode)
+        if entity.alive:
+            conditions.append(entity.alive(row))
+        if self.restricted and entity.creator:
+            allowed = self.bind(lambda read: list(read.allowed_creators or ()), ARRAY(UUID), "allowed")
+            conditions.append(row.c[entity.creator] == func.any(allowed))
+        return conditions
+
+    def selected(
+        self, block: plan.Block, row: FromClause, owner: FromClause | None
+    ) -> list[ColumnElement[bool]]:
+        """All conditions of a list but its cursors."""
+        assert block.entity is not None
+        conditions = self.owned(block.entity, row)
+        if isinstance(block.kind, Many):
+            if block.kind.here and owner is not None:
+                conditions.append(row.c[block.kind.there or ""] == owner.c[block.kind.here])
+            for name, rule in block.page.filters if block.page else ():
+                conditions.append(
+                    rule.where(row, self.bind(_filter_reader(block, name), rule.type), self.tenant)
+                )
+        return conditions
+
+    def bound(self, block: plan.Block, page: plan.Page, row: FromClause, argument: str) -> tuple[Any, Any]:
+        """The two sides of a comparison with a cursor: the row's place, and the cursor's."""
+        reader = _cursor_reader(block, page, argument)
+        value = self.bind(lambda read: _as_bound(page, reader(read).value), _TYPES[page.order.kind])
+        id = self.bind(lambda read: reader(read).id, UUID())
+        return tuple_(page.order.key(row), row.c.id), tuple_(value, id)
+
+    # -- sets of rows
+
+    def rows(self, block: plan.Block, depth: int, owner: FromClause | None) -> tuple[Select[Any], Layout]:
+        """The rows of a list: a select whose columns the layout knows."""
+        layout = Layout(block, depth)
+        slots = Slots()
+        if isinstance(block.kind, Many):
+            query, row = self.page(block, owner)
+        elif block.entity is not None:
+            query, row = self.by_id(block, block.entity)
+        else:
+            query, row = self.series(block, owner)
+        joins: list[FromClause] = []
+        for output in block.outputs:
+            self.output(output, row, layout, slots, joins)
+        if block.page and block.wants_cursors:
+            layout.cursor = slots.add(self.cursor(block.page, row))
+        if block.entity is not None and (depth == 0 or not slots.elements):
+            layout.key = slots.add(row.c[block.entity.key], known_as="key")
+        layout.width, layout.is_json = len(slots.elements), tuple(slots.is_json)
+        if layout.width > MOST_COLUMNS:
+            raise errors.QueryTooComplex(
+                f"The operation reads more than {MOST_COLUMNS:,} columns of one object."
+            )
+        source: Any = query
+        for join in joins:
+            source = source.outerjoin(join, true())
+        named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
+        statement = select(*named).select_from(source)
+        if block.page:
+            statement = statement.order_by(*_sorted(block.page, row.c[KEY], row.c.id))
+        return statement, layout
+
+    def page(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
+        """The page, cut before anything is joined to it."""
+        page, entity = block.page, block.entity
+        assert page is not None
+        assert entity is not None
+        row = self.alias(entity.rows)
+        conditions = self.selected(block, row, owner)
+        for given, argument, beyond in ((page.after, "after", True), (page.before, "before", False)):
+            if given:
+                place, bound = self.bound(block, page, row, argument)
+                conditions.append(place < bound if page.descending == beyond else place > bound)
+        columns = [row.c[name] for name in sorted(_needed(block) | {"id"})]
+        key = page.order.key(row)
+        size = self.bind(lambda read: plan.size_of(block.kind, read.arguments(block.field)) + 1, Integer())
+        chosen = select(*columns, key.label(KEY)).where(*conditions)
+        cut = chosen.order_by(*_sorted(page, key, row.c.id)).limit(size).subquery(self.name("page"))
+        return cut, cut
+
+    def by_id(self, block: plan.Block, entity: Entity) -> tuple[FromClause, FromClause]:
+        row = self.alias(entity.rows)
+        wanted = self.bind(lambda read: list(read.ids), ARRAY(UUID))
+        columns = [row.c[name] for name in sorted(_needed(block) | {entity.key})]
+        cut = select(*columns).where(*self.owned(entity, row), row.c[entity.key] == func.any(wanted))
+        found = cut.subquery(self.name("found"))
+        return found, found
+
+    def series(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
+        kind: Any = block.kind
+        request = SeriesRequest(
+            owner=owner.c[kind.here] if kind.here and owner is not None else None,
+            tenant=self.tenant,
+            shape=block.shape,
+            bind=lambda reader, type_: self.bind(
+                lambda read: reader(read.arguments(block.field), read.now), type_
+            ),
+        )
+        found = kind.rows(request).subquery(self.name("series"))
+        return found, found
+
+    # -- what goes out
+
+    def output(
+        self, output: plan.Output, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
+    ) -> None:
+        if isinstance(output, plan.Nodes):
+            self.members(output.members, row, layout, slots, joins)
+        elif isinstance(output, plan.Edges):
+            for _, entry in output.entries:
+                if not isinstance(entry, str):
+                    self.members(entry, row, layout, slots, joins)
+
+    def members(
+        self,
+        members: tuple[plan.Member, ...],
+        row: FromClause,
+        layout: Layout,
+        slots: Slots,
+        joins: list[FromClause],
+    ) -> None:
+        for member in members:
+            if isinstance(member, plan.Leaf):
+                layout.leaves[id(member)] = self.leaf(member.column, row, slots)
+            elif isinstance(member, plan.Nest):
+                if member.embedded.present:
+                    layout.leaves[id(member)] = self.leaf(member.embedded.present, row, slots)
+                self.members(member.members, row, layout, slots, joins)
+            elif isinstance(member, plan.Link):
+                self.link(member, row, layout, slots, joins)
+            elif isinstance(member, plan.Listed):
+                self.listed(member, row, layout, slots, joins)
+
+    def leaf(self, column: Column, row: FromClause, slots: Slots) -> int:
+        return slots.add(column.sql(row), is_json=column.is_json, known_as=(row.description, id(column)))
+
+    def link(
+        self, member: plan.Link, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
+    ) -> None:
+        """Another row, one at most: joined beside this one."""
+        there = self.alias(member.entity.rows)
+        conditions = [*self.owned(member.entity, there), there.c[member.one.there] == row.c[member.one.here]]
+        columns = sorted(_needed_members(member.members) | {member.entity.key})
+        joined = select(*(there.c[name] for name in columns)).where(*conditions).lateral(self.name("one"))
+        joins.append(joined)
+        layout.leaves[id(member)] = slots.add(
+            joined.c[member.entity.key], known_as=(joined.description, "key")
+        )
+        self.members(member.members, joined, layout, slots, joins)
+
+    def listed(
+        self, member: plan.Listed, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
+    ) -> None:
+        """A list below: gathered to one row in a lateral join."""
+        inner: Layout = Layout(member.block, layout.depth + 1)
+        outputs: list[tuple[str, ColumnElement[Any]]] = []
+        if member.block.wants_rows:
+            query, inner = self.rows(member.block, layout.depth + 1, row)
+            rows = query.subquery(self.name("rows"))
+            gathered = [func.array_agg(column) for column in rows.c]
+            if inner.depth == 1:
+                outputs = [(f"a{n}", element) for n, element in enumerate(gathered)]
+            else:
+                outputs = [("whole", _json_array(gathered))]
+            source = select(*(element.label(name) for name, element in outputs)).select_from(rows)
+            gathered_row = source.lateral(self.name("list"))
+            joins.append(gathered_row)
+            if inner.depth == 1:
+                inner.arrays = tuple(slots.add(gathered_row.c[name]) for name, _ in outputs)
+            else:
+                inner.whole = slots.add(gathered_row.c.whole, is_json=True)
+        layout.lists[id(member)] = inner
+        for name, element in self.extras(member.block, row).items():
+            setattr(inner, name, slots.add(element))
+
+    def extras(self, block: plan.Block, owner: FromClause | None) -> Mapping[str, ColumnElement[Any]]:
+        """What a list tells besides its rows: how many there are, and whether something lies beyond its cursors."""
+        found: dict[str, ColumnElement[Any]] = {}
+        if block.wants_total:
+            assert block.entity is not None
+            row = self.alias(block.entity.rows)
+            found["total"] = (
+                select(func.count())
+                .select_from(row)
+                .where(*self.selected(block, row, owner))
+                .scalar_subquery()
+            )
+        page = block.page
+        if page and page.after and block.asks("hasPreviousPage"):
+            found["before_exists"] = self.beyond(block, page, owner, "after")
+        if page and page.before and block.asks("hasNextPage"):
+            found["after_exists"] = self.beyond(block, page, owner, "before")
+        return found
+
+    def beyond(
+        self, block: plan.Block, page: plan.Page, owner: FromClause | None, argument: str
+    ) -> ColumnElement[Any]:
+        """Whether an entry stands at a cursor, or on its far side."""
+        assert block.entity is not None
+        row = self.alias(block.entity.rows)
+        place, bound = self.bound(block, page, row, argument)
+        far = place >= bound if page.descending == (argument == "after") else place <= bound
+        return select(literal_column("1")).where(*self.selected(block, row, owner), far).exists()
+
+    def cursor(self, page: plan.Page, row: FromClause) -> ColumnElement[str]:
+        """The same bytes as `pagination.decode` reads."""
+        key = row.c[KEY]
+        value: Any = (
+            func.convert_to(key, literal_column("'UTF8'"))
+            if page.order.kind == "text"
+            else getattr(func, _SENT[page.order.kind])(key)
+        )
+        body = value.op("||")(func.uuid_send(row.c.id))
+        salt = self.bind(_salt_reader(page), LargeBinary())
+        check = func.substr(func.int8send(func.crc32(salt.op("||")(body))), 6, 3)
+        encoded = func.encode(body.op("||")(check), literal_column("'base64'"))
+        return (
+            func.translate(encoded, literal_column(r"E'\n'"), literal_column("''"))
+            if page.order.kind == "text"
+            else encoded
+        )
+
+
+def _as_bound(page: plan.Page, value: Any) -> Any:
+    if page.order.kind != "instant":
+        return value
+    # asyncpg writes the smallest datetime as -infinity, which stands for null in an order.
+    return (
+        datetime.min.replace(tzinfo=UTC)
+        if value == _MINUS_INFINITY
+        else _EPOCH + timedelta(microseconds=value)
+    )
+
+
+def _salt_reader(page: plan.Page) -> Reader:
+    return lambda read: pagination.salt(read.account_id, read.livemode, page.order_name)
+
+
+def _cursor_reader(
+    block: plan.Block, page: plan.Page, argument: str
+) -> Callable[[Read], pagination.Position]:
+    salt = _salt_reader(page)
+    return lambda read: pagination.decode(
+        read.arguments(block.field)[argument], page.order.kind, salt(read), argument
+    )
+
+
+def _filter_reader(block: plan.Block, name: str) -> Reader:
+    rule = block.kind.filters[name]  # type: ignore[union-attr]
+    direct = name in block.kind.filter_arguments  # type: ignore[union-attr]
+
+    def read_value(read: Read) -> Any:
+        arguments = read.arguments(block.field)
+        return rule.read((arguments if direct else arguments["filter"])[name], name)
+
+    return read_value
+
+
+def _sorted(
+    page: plan.Page, key: ColumnElement[Any], id: ColumnElement[Any]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return (key.desc(), id.desc()) if page.descending != page.backward else (key.asc(), id.asc())
+
+
+def _needed(block: plan.Block) -> set[str]:
+    needed: set[str] = set()
+    for output in block.outputs:
+        if isinstance(output, plan.Nodes):
+            needed |= _needed_members(output.members)
+        elif isinstance(output, plan.Edges):
+            for _, entry in output.entries:
+                needed |= set() if isinstance(entry, str) else _needed_members(entry)
+    return needed
+
+
+def _needed_members(members: tuple[plan.Member, ...]) -> set[str]:
+    needed: set[str] = set()
+    for member in members:
+        if isinstance(member, plan.Leaf):
+            needed |= set(member.column.needs)
+        elif isinstance(member, plan.Nest):
+            needed |= _needed_members(member.members) | set(
+                member.embedded.present.needs if member.embedded.present else ()
+            )
+        elif isinstance(member, plan.Link):
+            needed.add(member.one.here)
+        elif isinstance(member, plan.Listed):
+            here = getattr(member.block.kind, "here", None)
+            needed |= {here} if here else set()
+    return needed
+
+
+def _json_array(elements: list[Any]) -> ColumnElement[Any]:
+    chunks = [elements[n : n + JSON_CHUNK] for n in range(0, len(elements), JSON_CHUNK)]
+    return func.json_build_array(*(func.json_build_array(*chunk) for chunk in chunks))
+
+
+def compile_block(block: plan.Block, *, restricted: bool) -> Statement:
+    """The whole read as one statement."""
+    compiler = Compiler(restricted=restricted)
+    extras = compiler.extras(block, None)
+    if block.wants_rows:
+        query, layout = compiler.rows(block, 0, None)
+    else:
+        query, layout = None, Layout(block, 0)
+    if extras:
+        query, layout = _with_extras(compiler, query, layout, extras)
+    assert query is not None
+    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    names = compiled.positiontup or []
+    return Statement(str(compiled), tuple(compiler.readers[name] for name in names), layout)
+
+
+def _with_extras(
+    compiler: Compiler, query: Select[Any] | None, layout: Layout, extras: Mapping[str, ColumnElement[Any]]
+) -> tuple[Select[Any], Layout]:
+    """The root's extras beside its rows: one row stands even when the page is empty."""
+    labelled = [element.label(name) for name, element in extras.items()]
+    for n, name in enumerate(extras):
+        setattr(layout, name, layout.width + n)
+    if query is None:
+        return select(*labelled), layout
+    rows = query.subquery(compiler.name("rows"))
+    one = select(literal_column("1").label("one")).subquery("one")
+    return select(*rows.c, *labelled).select_from(one.outerjoin(rows, true())), layout
