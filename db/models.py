@@ -482,6 +482,20 @@ class IdempotentAnswer(Table):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class SigningKey(Table):
+    """An Ed25519 key that signs receipts and tokens; the private half sealed. Global: of the service itself.
+
+    The newest signs; every one that is not yet over verifies, so that keys rotate with an overlap.
+    """
+
+    __tablename__ = "signing_keys"
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    public_key: Mapped[bytes]
+    private_key: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ends_at: Mapped[datetime | None]
+
+
 # -- credits and usage
 
 

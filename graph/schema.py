@@ -1,16 +1,29 @@
 """The schema: roots passed in from above, our scalars, and nested fields that read what the planner put there."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from graph.documents import Documents
+from graph.policy import Policy, read_policy
 from graph.scalars import SCALARS
 from graph.types.node import Node
 
 
-def build_schema(query: type, mutation: type, subscription: type, types: list[type]) -> strawberry.Schema:
+@dataclass(frozen=True)
+class Engine:
+    """A schema ready to be asked: what its directives say, and the documents it has seen."""
+
+    schema: strawberry.Schema
+    core: GraphQLSchema
+    policy: Policy
+    documents: Documents
+
+
+def build_schema(query: type, mutation: type, subscription: type, types: list[Any]) -> strawberry.Schema:
     """Bind the roots. Nested fields need no resolvers: their values come with the root's plan."""
     schema = strawberry.Schema(
         query=query,
@@ -21,6 +34,14 @@ def build_schema(query: type, mutation: type, subscription: type, types: list[ty
     )
     _read_by_response_key(executable(schema))
     return schema
+
+
+def build_engine(schema: strawberry.Schema) -> Engine:
+    core = executable(schema)
+    policy = read_policy(core)
+    engine = Engine(schema, core, policy, Documents(core))
+    core.extensions.update(policy=policy, engine=engine)  # where resolvers find them
+    return engine
 
 
 def executable(schema: strawberry.Schema) -> GraphQLSchema:

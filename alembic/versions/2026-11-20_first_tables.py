@@ -71,6 +71,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_plans")),
     )
     op.create_table(
+        "signing_keys",
+        sa.Column("kid", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("private_key", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("ends_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
+    )
+    op.create_table(
         "tombstones",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("livemode", sa.Boolean(), nullable=False),
@@ -647,6 +658,7 @@ def downgrade() -> None:
     op.drop_table("accounts")
     op.drop_table("video_stats")
     op.drop_table("usage_events")
+    op.drop_table("signing_keys")
     op.drop_table("tombstones")
     op.drop_table("plans")
     op.drop_table("ledger")

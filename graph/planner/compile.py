@@ -143,7 +143,7 @@ class Compiler:
         conditions = self.owned(block.entity, row)
         if isinstance(block.kind, Many):
             if block.kind.here and owner is not None:
-                conditions.append(row.c[block.kind.there or ""] == owner.c[block.kind.here])
+                conditions.append(row.c[block.kind.there or ""] == _outer(owner, block.kind.here))
             for name, rule in block.page.filters if block.page else ():
                 conditions.append(
                     rule.where(row, self.bind(_filter_reader(block, name), rule.type), self.tenant)
@@ -219,9 +219,10 @@ class Compiler:
     def series(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
         kind: Any = block.kind
         request = SeriesRequest(
-            owner=owner.c[kind.here] if kind.here and owner is not None else None,
+            owner=_outer(owner, kind.here) if kind.here and owner is not None else None,
             tenant=self.tenant,
             shape=block.shape,
+            columns=tuple(sorted(_needed(block))),
             bind=lambda reader, type_: self.bind(
                 lambda read: reader(read.arguments(block.field), read.now), type_
             ),
@@ -269,7 +270,7 @@ class Compiler:
     ) -> None:
         """Another row, one at most: joined beside this one."""
         there = self.alias(member.entity.rows)
-        conditions = [*self.owned(member.entity, there), there.c[member.one.there] == row.c[member.one.here]]
+        conditions = [*self.owned(member.entity, there), there.c[member.one.there] == _outer(row, member.one.here)]
         columns = sorted(_needed_members(member.members) | {member.entity.key})
         joined = select(*(there.c[name] for name in columns)).where(*conditions).lateral(self.name("one"))
         joins.append(joined)
@@ -342,13 +343,18 @@ class Compiler:
         )
         body = value.op("||")(func.uuid_send(row.c.id))
         salt = self.bind(_salt_reader(page), LargeBinary())
-        check = func.substr(func.int8send(func.crc32(salt.op("||")(body))), 6, 3)
+        check = func.substr(func.int8send(func.crc32(salt.op("||")(body))), literal_column("6"), literal_column("3"))
         encoded = func.encode(body.op("||")(check), literal_column("'base64'"))
         return (
             func.translate(encoded, literal_column(r"E'\n'"), literal_column("''"))
             if page.order.kind == "text"
             else encoded
         )
+
+
+def _outer(row: FromClause, name: str) -> ColumnElement[Any]:
+    """A column of a row further out. By name: SQLAlchemy would put the row's own select into this one again."""
+    return literal_column(f"{row.description}.{name}", row.c[name].type)
 
 
 def _as_bound(page: plan.Page, value: Any) -> Any:

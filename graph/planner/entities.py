@@ -85,14 +85,14 @@ def _to(arguments: Any, now: datetime) -> datetime:
     return arguments.get("to") or now
 
 
-def _history(table: Any, owner_column: str, numbers: tuple[str, ...]) -> Any:
+def _history(table: Any, owner_column: str) -> Any:
     """The last reading of each step."""
 
     def rows(request: SeriesRequest) -> Any:
         unit = literal_column(f"'{request.shape}'")
         start = func.date_trunc(unit, table.c.at, literal_column("'UTC'"))
         return (
-            select(start.label("at"), *(table.c[name] for name in numbers))
+            select(start.label("at"), *(table.c[name] for name in request.columns if name != "at"))
             .where(
                 table.c.account_id == request.tenant.account_id,
                 table.c.livemode == request.tenant.livemode,
@@ -173,7 +173,7 @@ def _key_status(row: Any) -> Any:
 def _progress(row: Any) -> Any:
     """Seen of expected; never quite 1 before the end."""
     share = row.c.videos_seen.op("/")(
-        func.greatest(row.c.videos_expected, row.c.videos_seen, 1).op("::")(text("float8"))
+        func.greatest(row.c.videos_expected, row.c.videos_seen, literal_column("1")).op("::")(text("float8"))
     )
     return case(
         (
@@ -276,7 +276,7 @@ ENTITIES: dict[str, Entity] = {
             "publishedAt": instant("published_at"),
             "engagementRate": plain("engagement_rate"),
             "history": Series(
-                _history(models.VideoStats.__table__, "video_id", ("views", "likes", "comments", "shares")),
+                _history(models.VideoStats.__table__, "video_id"),
                 {
                     "at": instant("at"),
                     "views": plain("views"),

@@ -120,11 +120,12 @@ class Series:
 
 @dataclass(frozen=True)
 class SeriesRequest:
-    """What a series' rows are selected by: the owner's column, the tenant, its shape, and a binder of arguments."""
+    """What a series' rows are selected by: the owner's column, the tenant, its shape, the columns asked for, a binder."""
 
     owner: Any
     tenant: Tenant
     shape: Any
+    columns: tuple[str, ...]
     bind: Callable[[Callable[[Mapping[str, Any], datetime], Any], TypeEngine[Any]], Any]
 
 

@@ -54,6 +54,11 @@ class Delivered:
         self.counts[coordinate] = self.counts.get(coordinate, 0) + count
         self.thousandths[coordinate] = self.thousandths.get(coordinate, 0) + thousandths
 
+    def clear(self) -> None:
+        """Nothing was delivered after all."""
+        self.counts.clear()
+        self.thousandths.clear()
+
     @property
     def total(self) -> int:
         return sum(self.thousandths.values())

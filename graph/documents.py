@@ -1,0 +1,192 @@
+"""Documents: parsed, validated and limited once a text; selections and plans kept with them. Bounded."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NameNode,
+    OperationDefinitionNode,
+    VariableNode,
+    parse,
+    validate,
+)
+from graphql.execution.values import VariableValues
+from graphql.language import Visitor, visit
+
+from graph import limits
+from graph.planner.mapping import Lookup, Many, Series
+from graph.planner.reading import Prepared
+from graph.planner.selection import Document, Field, read_field
+from services import errors
+
+MOST_DOCUMENTS = 1_000
+MOST_PREPARED = 64
+
+
+@dataclass
+class Operation:
+    """One operation of a document, ready to be asked with any variables."""
+
+    name: str | None
+    kind: str
+    node: OperationDefinitionNode
+    document: DocumentNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    schema: GraphQLSchema
+    switches: tuple[str, ...]
+    hash: bytes
+    _roots: OrderedDict[Any, tuple[Field, ...]] = field(default_factory=OrderedDict)
+    _prepared: OrderedDict[Any, Prepared] = field(default_factory=OrderedDict)
+
+    @property
+    def root_type(self) -> str:
+        return self.kind.capitalize()
+
+    def roots(self, variables: VariableValues) -> tuple[Field, ...]:
+        """The root fields, merged; one selection a set of @skip/@include values."""
+        switched = self._switched(variables)
+        found = self._roots.get(switched)
+        if found is None:
+            document = Document(self.schema, self.fragments, variables)
+            root = self.schema.get_root_type(self.node.operation)
+            assert root is not None
+            whole = read_field(document, _rooted(root), [_as_field(self.node)])
+            found = self._roots[switched] = whole.fields
+            _trim(self._roots)
+        return found
+
+    def prepared(
+        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str, variables: VariableValues
+    ) -> Prepared:
+        """The plans of a field of this operation; `path` are its response keys."""
+        key = (path, self._switched(variables), kind.entity if isinstance(kind, Lookup) else None)
+        found = self._prepared.get(key)
+        if found is None:
+            found = self._prepared[key] = Prepared(field, kind, parent_type)
+            _trim(self._prepared)
+        return found
+
+    def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
+        return tuple(variables.coerced.get(name) for name in self.switches)
+
+
+def _trim(kept: OrderedDict[Any, Any]) -> None:
+    if len(kept) > MOST_PREPARED:
+        kept.popitem(last=False)
+
+
+def _rooted(root: Any) -> Any:
+    return GraphQLField(root)
+
+
+def _as_field(node: OperationDefinitionNode) -> FieldNode:
+    """The operation as a field of its own, so that roots are read like any object's fields."""
+    return FieldNode(name=NameNode(value="root"), selection_set=node.selection_set, arguments=(), directives=())
+
+
+class _Switches(Visitor):
+    """Names of the variables that @skip and @include look at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: Any, *_: Any) -> None:
+        if node.name.value in {"skip", "include"}:
+            for argument in node.arguments:
+                if isinstance(argument.value, VariableNode):
+                    self.names.add(argument.value.name.value)
+
+
+class Documents:
+    """Texts already parsed, validated and limited; the least used go first."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._known: OrderedDict[str, Mapping[str | None, Operation]] = OrderedDict()
+
+    def operation(self, text: str, name: str | None) -> Operation:
+        """The operation to run. Raises ParseFailed, ValidationFailed, QueryTooComplex, OperationResolutionFailure."""
+        operations = self._known.get(text)
+        if operations is None:
+            operations = self._known[text] = self._read(text)
+            if len(self._known) > MOST_DOCUMENTS:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(text)
+        return _chosen(operations, name)
+
+    def _read(self, text: str) -> Mapping[str | None, Operation]:
+        document = _parsed(text)
+        found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
+        if found:
+            raise DocumentRefused(errors.ValidationFailed("The document is not valid.").code, found)
+        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        switches = _Switches()
+        visit(document, switches)
+        operations: dict[str | None, Operation] = {}
+        for node in document.definitions:
+            if isinstance(node, OperationDefinitionNode):
+                limits.check(node, fragments)
+                name = node.name.value if node.name else None
+                operations[name] = Operation(
+                    name,
+                    node.operation.value,
+                    node,
+                    document,
+                    fragments,
+                    self._schema,
+                    tuple(sorted(switches.names)),
+                    sha256(text.encode()).digest(),
+                )
+        return operations
+
+
+class DocumentRefused(errors.ServiceError):
+    """A document that is not GraphQL, or not of this schema: every error with its place, none of them a guess at ours."""
+
+    status = 400
+
+    def __init__(self, code: str, found: list[GraphQLError]) -> None:
+        super().__init__(found[0].message)
+        self.document_code = code
+        self.found = found
+
+
+def _parsed(text: str) -> DocumentNode:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > limits.DOCUMENT_BYTES:
+        raise limits.refuse("bytes", limits.DOCUMENT_BYTES, size)
+    try:
+        return parse(text, max_tokens=limits.TOKENS)
+    except GraphQLSyntaxError as error:
+        if "limited to" in error.message:
+            raise limits.refuse("tokens", limits.TOKENS, limits.TOKENS + 1) from error
+        raise DocumentRefused(errors.ParseFailed.code, [error]) from error
+    except RecursionError as error:
+        raise limits.refuse("depth", limits.DEPTH, limits.TOKENS) from error
+
+
+def _chosen(operations: Mapping[str | None, Operation], name: str | None) -> Operation:
+    if name is not None:
+        if name not in operations:
+            raise errors.OperationResolutionFailure("The document has no operation of that name.", remedy="Check operationName.")
+        return operations[name]
+    if len(operations) != 1:
+        raise errors.OperationResolutionFailure(
+            "The document has several operations; operationName must say which."
+            if operations
+            else "The document has no operation.",
+            remedy="Send operationName.",
+        )
+    return next(iter(operations.values()))

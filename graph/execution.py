@@ -1,0 +1,229 @@
+"""One operation, from text to answer: resolved, priced, run, settled. Knows no transport."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, execute
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry import Info
+
+from graph import cost, quote as quoting
+from graph import errors as reporting
+from graph.context import Asked, Context, Services
+from graph.documents import Operation
+from graph.policy import FREE
+from graph.scalars import instant
+from graph.schema import Engine
+from graph.scopes import includes
+from services import callers, credits, errors
+
+SECONDS = 15
+OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
+
+
+@dataclass
+class Answer:
+    """`refused`: nothing was run, so there is no `data`. `balance`: what the account has after it, where known."""
+
+    status: int = 200
+    data: Any = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    refused: str | None = None
+    balance: credits.Settled | None = None
+    upper_bound: int | None = None
+    would_cost: int | None = None
+    receipt: list[dict[str, Any]] | None = None
+
+    def body(self) -> dict[str, Any]:
+        """As it goes out; request errors omit `data`."""
+        body: dict[str, Any] = {} if self.refused else {"data": self.data}
+        if self.errors:
+            body["errors"] = self.errors
+        extensions = self._credits()
+        if extensions:
+            body["extensions"] = {"credits": extensions}
+        return body
+
+    def _credits(self) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if self.balance:
+            told = {
+                "charged": self.balance.charged,
+                "remaining": self.balance.remaining,
+                "limit": self.balance.limit,
+                "resetAt": instant(self.balance.reset_at),
+            }
+        if self.upper_bound is not None:
+            told["max"] = self.upper_bound
+        if self.would_cost is not None:
+            told["wouldCost"] = self.would_cost
+        if self.receipt is not None:
+            told["fields"] = self.receipt
+        return told
+
+
+async def answer(engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime) -> Answer:
+    """The whole answer to one operation of a caller who was let in. Never raises but for cancellation."""
+    started = datetime.now(UTC)
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _answered(engine, services, caller, asked, now, started)
+    except TimeoutError:
+        error: errors.ServiceError = errors.Timeout(
+            f"The operation took longer than {SECONDS} seconds.", remedy="Ask for less at once."
+        )
+    except errors.ServiceError as refusal:
+        error = refusal
+    except Exception as unexpected:  # noqa: BLE001 -- the last net: masked and logged whole
+        known = reporting.expected(unexpected)
+        if known is None:
+            return Answer(500, errors=[reporting.masked(unexpected, asked.request_id)], refused="INTERNAL")
+        error = known
+    code = getattr(error, "document_code", error.code)
+    services.cashier.record(_refusal(caller, asked, code, started))
+    return Answer(error.status, errors=reporting.refused(error), refused=code)
+
+
+def _refusal(caller: callers.Caller, asked: Asked, code: str, started: datetime) -> credits.Usage:
+    elapsed = datetime.now(UTC) - started
+    return credits.Usage(
+        caller=caller,
+        credits=0,
+        operation=None,
+        operation_hash=None,
+        coordinates={},
+        code=code,
+        duration_us=int(elapsed.total_seconds() * 1_000_000),
+        ip=asked.ip,
+        country=asked.country,
+    )
+
+
+async def _answered(
+    engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime, started: datetime
+) -> Answer:
+    operation = engine.documents.operation(asked.query, asked.operation_name)
+    if operation.kind == "subscription":
+        raise errors.NotImplementedYet("Subscriptions")
+    variables = coerced(engine, operation, asked.variables)
+    quote = quoting.make(engine.policy, operation.root_type, operation.roots(variables), variables)
+    check_scopes(caller, quote)
+    if asked.most_credits is not None and quote.max > asked.most_credits:
+        raise errors.PriceExceedsMaximum(
+            f"The operation may cost {quote.max} credits; X-Credits-Max allows {asked.most_credits}.",
+            remedy="Ask for less, or allow more.",
+            max=quote.max,
+        )
+    if asked.quote_only:
+        return Answer(data=None, upper_bound=quote.max)
+    context = Context(services, caller, asked, operation, variables, now)
+    result = await _run(engine, context)
+    return await _settled(context, quote, result, started)
+
+
+def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
+    """The variables as their types want them. Raises BadUserInput naming the first that does not fit."""
+    definitions = operation.node.variable_definitions or ()
+    found = get_variable_values(engine.core, definitions, dict(given), max_errors=5, hide_suggestions=True)
+    if isinstance(found, list):
+        raise errors.BadUserInput(found[0].message, remedy="Send variables of the declared types.")
+    return found
+
+
+def check_scopes(caller: callers.Caller, quote: quoting.Quote) -> None:
+    """Refuse the whole operation where a scope is missing anywhere in it."""
+    missing = sorted(scope for scope in quote.scopes if not includes(caller.scopes, scope))
+    if missing:
+        raise errors.Forbidden(
+            f"This key lacks the scope {missing[0]}.",
+            remedy="Use a key that has it.",
+            reason="SCOPE",
+            scope=missing[0],
+            missing=missing,
+        )
+
+
+def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> quoting.Quote:
+    """What an operation would cost, for `price`. Raises what running it would, up to the scopes."""
+    schema = info._raw_info.schema  # noqa: SLF001 -- Strawberry offers no other way to the schema
+    engine: Engine = schema.extensions["engine"]
+    operation = engine.documents.operation(text, name)
+    variables = coerced(engine, operation, given)
+    return quoting.make(engine.policy, operation.root_type, operation.roots(variables), variables)
+
+
+async def _run(engine: Engine, context: Context) -> ExecutionResult:
+    """graphql-core's execution of the operation."""
+    result = execute(
+        engine.core,
+        context.operation.document,
+        context_value=context,
+        variable_values=dict(context.asked.variables),
+        operation_name=context.operation.name,
+    )
+    done = result if isinstance(result, ExecutionResult) else await result
+    assert isinstance(done, ExecutionResult)
+    return done
+
+
+async def _settled(context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime) -> Answer:
+    """The answer, once what it cost is written down; withheld when settlement refuses."""
+    found = [reporting.formatted(error, context.asked.request_id) for error in result.errors or ()]
+    code = found[0]["extensions"]["code"] if found else "OK"
+    price = _price(context, result)
+    answer = Answer(data=result.data, errors=found, upper_bound=quote.max)
+    answer.status = _status(result, found)
+    if context.operation.kind == "mutation":
+        _add_charges(context, answer)
+    else:
+        charge = price if context.caller.livemode else 0
+        usage = context.usage(charge=charge, delivered=context.delivered, code=code, started=started)
+        answer.balance = await context.services.cashier.settle(usage)
+    if not context.caller.livemode:
+        answer.would_cost = price
+    if context.asked.receipt:
+        answer.receipt = _receipt(context)
+    return answer
+
+
+def _add_charges(context: Context, answer: Answer) -> None:
+    """Mutation fields settled their own; the answer tells their sum."""
+    if context.charges:
+        last = context.charges[-1]
+        total = sum(settled.charged for settled in context.charges)
+        answer.balance = credits.Settled(total, last.remaining, last.limit, last.reset_at)
+
+
+def _price(context: Context, result: ExecutionResult) -> int:
+    """What was delivered costs; a root that failed, or all of them nulled, costs nothing."""
+    if result.data is None:
+        context.delivered.clear()
+        return 0
+    failed = {error.path[0] for error in result.errors or () if error.path}
+    root_type = context.operation.root_type
+    paid = [
+        root
+        for root in context.operation.roots(context.variables)
+        if root.key not in failed and not root.name.startswith("__") and f"{root_type}.{root.name}" not in FREE
+    ]
+    return cost.credits(context.delivered.total) if paid else 0
+
+
+def _status(result: ExecutionResult, found: list[dict[str, Any]]) -> int:
+    """200 for all that ran; credentials, plan, limits and credits keep their own status."""
+    if result.data is None and found and found[0]["extensions"]["code"] in OWN_STATUS:
+        original = (result.errors or [GraphQLError("")])[0].original_error
+        known = reporting.expected(original) if original else None
+        return known.status if known else 200
+    return 200
+
+
+def _receipt(context: Context) -> list[dict[str, Any]]:
+    delivered = context.delivered
+    return [
+        {"coordinate": name, "count": count, "credits": delivered.thousandths[name] / cost.THOUSANDTHS}
+        for name, count in delivered.counts.items()
+    ]

@@ -1,0 +1,214 @@
+"""What resolvers call: a root field read by its plan, a mutation's payload filled in its transaction."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from graphql import GraphQLResolveInfo
+from sqlalchemy.ext.asyncio import AsyncSession
+from strawberry import Info
+
+from db.session import Connection, raw
+from graph import cost, ids
+from graph.context import Context
+from graph.planner.entities import ROOTS
+from graph.planner.mapping import Lookup, Many, Series
+from graph.planner.reading import Delivered
+from graph.planner.selection import Field
+from services import credits, errors
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An object to be read by its plan."""
+
+    type_name: str
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list to be read by a root's plan."""
+
+    root: str
+
+
+def context_of(info: Info) -> Context:
+    context: Context = info.context
+    return context
+
+
+def _core(info: Info) -> GraphQLResolveInfo:
+    return info._raw_info  # noqa: SLF001 -- Strawberry offers no other way to the path
+
+
+def field_of(info: Info) -> Field:
+    """The merged selection of the root field that is being resolved."""
+    context, key = context_of(info), _core(info).path.key
+    return next(field for field in context.operation.roots(context.variables) if field.key == key)
+
+
+@dataclass
+class Reader:
+    """Reads for one root field, on one connection, counted in one place."""
+
+    context: Context
+    connection: Connection
+    delivered: Delivered
+
+    async def list(self, path: tuple[str, ...], field: Field, kind: Many | Series, parent_type: str) -> Any:
+        prepared = self._prepared(path, field, kind, parent_type)
+        return await prepared.run(self.connection, self.context.read(), self.delivered)
+
+    async def objects(
+        self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
+    ) -> Mapping[UUID, Any]:
+        prepared = self._prepared(path, field, Lookup(type_name), parent_type)
+        return await prepared.by_id(self.connection, self.context.read(tuple(wanted)), self.delivered)
+
+    def _prepared(self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str) -> Any:
+        operation, variables = self.context.operation, self.context.variables
+        return operation.prepared(path, field, kind, parent_type, variables)
+
+    async def fill(self, path: tuple[str, ...], fields: Sequence[Field], type_name: str, value: Mapping[str, Any]) -> Any:
+        """Plain data under its response keys; every Ref and Listed in it read by its plan."""
+        filled: dict[str, Any] = {}
+        for field in fields:
+            if field.name == "__typename":
+                filled[field.key] = type_name
+            else:
+                filled[field.key] = await self._filled((*path, field.key), field, type_name, value[field.name])
+        return filled
+
+    async def _filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:
+        if isinstance(value, Ref):
+            return (await self.objects(path, field, value.type_name, [value.id], parent_type)).get(value.id)
+        if isinstance(value, Mapping):
+            return await self.fill(path, field.fields, field.type_name, value)
+        if isinstance(value, list) and field.fields:
+            return [await self.fill(path, field.fields, field.type_name, entry) for entry in value]
+        return value
+
+
+@asynccontextmanager
+async def reading(info: Info) -> AsyncIterator[Reader]:
+    """A reader on a connection that cannot write; its deliveries count for the operation."""
+    context = context_of(info)
+    async with context.services.database.read() as connection:
+        yield Reader(context, connection, context.delivered)
+
+
+async def listed(info: Info) -> Any:
+    """A root connection, list, or first of a list: one statement."""
+    field = field_of(info)
+    kind = ROOTS[field.name]
+    async with reading(info) as reader:
+        value = await reader.list((field.key,), field, kind, "Query")
+    if isinstance(kind, Many) and kind.single:
+        return value[0] if value else None
+    return value
+
+
+async def node(info: Info, type_name: str, id: UUID) -> Any:
+    """One object by id, or None: unknown, foreign and other-mode ids alike."""
+    return (await nodes(info, [(type_name, id)]))[0]
+
+
+async def nodes(info: Info, wanted: Sequence[tuple[str, UUID]]) -> list[Any]:
+    """Objects by id, in order, None in place of what is not there: one statement a type."""
+    field = field_of(info)
+    found: dict[tuple[str, UUID], Any] = {}
+    async with reading(info) as reader:
+        for type_name in dict.fromkeys(name for name, _ in wanted):
+            of_type = [id for name, id in wanted if name == type_name]
+            rows = await reader.objects((field.key,), field, type_name, of_type, "Query")
+            found |= {(type_name, id): value for id, value in rows.items()}
+    _count_repeats(reader.delivered, wanted, found)
+    return [found.get(key) for key in wanted]
+
+
+def _count_repeats(delivered: Delivered, wanted: Sequence[tuple[str, UUID]], found: Mapping[Any, Any]) -> None:
+    """An id asked for twice is delivered twice, and read once."""
+    from graph.planner.entities import ENTITIES  # noqa: PLC0415
+
+    for type_name, _ in [key for n, key in enumerate(wanted) if key in found and key in wanted[:n]]:
+        delivered.add("Query.nodes", 1, ENTITIES[type_name].weight)
+
+
+async def plain(info: Info, value: Mapping[str, Any]) -> Any:
+    """A root object of plain data, with Refs in it."""
+    field = field_of(info)
+    context = context_of(info)
+    context.delivered.add(f"Query.{field.name}", 1)
+    async with reading(info) as reader:
+        return await reader.fill((field.key,), field.fields, field.type_name, value)
+
+
+@dataclass
+class Mutation:
+    """One mutation field in its transaction."""
+
+    info: Info
+    context: Context
+    session: AsyncSession
+    reader: Reader
+    free: bool = False
+
+    async def payload(self, value: Mapping[str, Any]) -> Any:
+        """The payload, read inside the transaction."""
+        field = field_of(self.info)
+        return await self.reader.fill((field.key,), field.fields, field.type_name, value)
+
+
+@asynccontextmanager
+async def mutation(info: Info, *, free: bool = False) -> AsyncIterator[Mutation]:
+    """One transaction for a mutation field: the write, its payload and its charge commit together.
+
+    Raises CreditsExhausted, Unauthenticated or Forbidden when the charge is refused; nothing is written then.
+    """
+    context, started = context_of(info), datetime.now(UTC)
+    coordinate = f"Mutation.{field_of(info).name}"
+    async with context.services.database.write() as session:
+        delivered = Delivered()
+        run = Mutation(info, context, session, Reader(context, await raw(session), delivered), free)
+        yield run
+        weight = policy_of(info).weights.get(coordinate, 0)
+        delivered.add(coordinate, 1, 0 if run.free else weight)
+        charge = 0 if run.free else cost.credits(delivered.total)
+        usage = context.usage(charge=charge, delivered=delivered, code="OK", started=started)
+        settled = await credits.charge(session, usage, context.now)
+    context.charges.append(settled)
+    for name, count in delivered.counts.items():
+        context.delivered.add(name, count, delivered.thousandths[name])
+
+
+async def reread(info: Info, value: Mapping[str, Any]) -> Any:
+    """A payload as it stands after its transaction; not charged again."""
+    field, context = field_of(info), context_of(info)
+    async with context.services.database.read() as connection:
+        reader = Reader(context, connection, Delivered())
+        return await reader.fill((field.key,), field.fields, field.type_name, value)
+
+
+def policy_of(info: Info) -> Any:
+    return _core(info).schema.extensions["policy"]
+
+
+async def check_affordable(info: Info) -> None:
+    """Before a platform is called: the mutation's weight and 1 more must be there. Raises CreditsExhausted."""
+    context = context_of(info)
+    if not context.caller.livemode:
+        return
+    weight = policy_of(info).weights.get(f"Mutation.{field_of(info).name}", 0)
+    needed = weight // cost.THOUSANDTHS + 1
+    async with context.services.database.read() as connection:
+        balance = await credits.balance(connection, context.caller.account_id, context.now)
+    if balance.remaining < needed:
+        raise errors.CreditsExhausted(needed, balance.remaining, balance.reset_at)
+
+
+def parse_id(type_name: str, text: str) -> UUID:
+    return ids.read(type_name, text)

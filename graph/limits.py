@@ -1,0 +1,96 @@
+"""How large a document may be: one walk, memoised a fragment, so that 2^n paths cost n."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, OperationDefinitionNode, SelectionSetNode
+
+from services import errors
+
+DOCUMENT_BYTES = 32 * 1024
+TOKENS = 2_000
+DEPTH = 15
+INTROSPECTION_DEPTH = 20
+ALIASES = 100
+ROOT_FIELDS = 10
+NODES = 20_000
+VALIDATION_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a selection set, fragments spread out: `aliases` counts __typename too, as it is as cheap a way to repeat."""
+
+    depth: int
+    introspection_depth: int
+    aliases: int
+    fields: int
+
+
+def refuse(what: str, limit: int, asked: int) -> errors.QueryTooComplex:
+    return errors.QueryTooComplex(
+        f"The operation has {what} {asked:,}; at most {limit:,} may be asked for.",
+        remedy="Ask for less at once, or split the operation.",
+        limit=limit,
+        asked=asked,
+    )
+
+
+def check(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+    """Raises QueryTooComplex for the first limit passed. The document is valid: no fragment spreads itself."""
+    walk = _Walk(fragments)
+    size = walk.size(operation.selection_set)
+    roots = walk.fields_at(operation.selection_set)
+    for what, limit, asked in (
+        ("depth", DEPTH, size.depth),
+        ("introspection depth", INTROSPECTION_DEPTH, size.introspection_depth),
+        ("aliases (with __typename)", ALIASES, size.aliases),
+        ("root fields", ROOT_FIELDS, roots),
+    ):
+        if asked > limit:
+            raise refuse(what, limit, asked)
+
+
+class _Walk:
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._sizes: dict[str, Size] = {}
+
+    def fields_at(self, selection_set: SelectionSetNode) -> int:
+        """Fields of one level, fragments spread out."""
+        count = 0
+        for node in selection_set.selections:
+            if isinstance(node, FieldNode):
+                count += 1
+            elif isinstance(node, FragmentSpreadNode):
+                count += self.fields_at(self._fragments[node.name.value].selection_set)
+            else:
+                count += self.fields_at(node.selection_set)  # type: ignore[attr-defined]
+        return count
+
+    def size(self, selection_set: SelectionSetNode) -> Size:
+        sizes = [self._node(node) for node in selection_set.selections]
+        return Size(
+            max(size.depth for size in sizes),
+            max(size.introspection_depth for size in sizes),
+            sum(size.aliases for size in sizes),
+            sum(size.fields for size in sizes),
+        )
+
+    def _node(self, node: object) -> Size:
+        if isinstance(node, FragmentSpreadNode):
+            name = node.name.value
+            if name not in self._sizes:
+                self._sizes[name] = self.size(self._fragments[name].selection_set)
+            return self._sizes[name]
+        if isinstance(node, FieldNode):
+            return self._field(node)
+        return self.size(node.selection_set)  # type: ignore[attr-defined]
+
+    def _field(self, node: FieldNode) -> Size:
+        name = node.name.value
+        counted = 1 if node.alias or name == "__typename" else 0
+        below = self.size(node.selection_set) if node.selection_set else Size(0, 0, 0, 0)
+        if name in {"__schema", "__type"}:
+            return Size(0, below.depth + 1, below.aliases + counted, below.fields + 1)
+        return Size(below.depth + 1, below.introspection_depth, below.aliases + counted, below.fields + 1)

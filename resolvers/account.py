@@ -1,0 +1,90 @@
+"""Who asks, who pays, what is left and what things cost."""
+
+import json
+from typing import Annotated, Any
+
+import strawberry
+
+from graph import execution, fields
+from graph.types import account as types
+from graph.types import api_key, mutations
+from services import credits as ledger
+from services import errors
+
+QueryText = Annotated[str, strawberry.argument(description="The document.")]
+Variables = Annotated[str | None, strawberry.argument(description="Its variables, as a JSON object in text.")]
+OperationName = Annotated[str | None, strawberry.argument(description="Which of its operations.")]
+
+
+async def viewer(info: strawberry.Info) -> api_key.Viewer:
+    caller = fields.context_of(info).caller
+    allowed = caller.allowed_creators
+    found: Any = await fields.plain(
+        info,
+        {
+            "account": fields.Ref("Account", caller.account_id),
+            "kind": "API_KEY",
+            "keyName": caller.key_name,
+            "keyHint": caller.key_hint,
+            "mode": "LIVE" if caller.livemode else "TEST",
+            "scopes": sorted(caller.scopes),
+            "allowedCreators": None if allowed is None else [f"crt_{id.hex}" for id in allowed],
+            "expiresAt": caller.expires_at,
+        },
+    )
+    return found  # type: ignore[no-any-return]
+
+
+async def account(info: strawberry.Info) -> types.Account:
+    found: Any = await fields.node(info, "Account", fields.context_of(info).caller.account_id)
+    return found  # type: ignore[no-any-return]
+
+
+async def plans(info: strawberry.Info) -> list[types.Plan]:
+    found: Any = await fields.listed(info)
+    return found  # type: ignore[no-any-return]
+
+
+async def credits(info: strawberry.Info) -> types.Credits:
+    context = fields.context_of(info)
+    async with context.services.database.read() as connection:
+        balance = await ledger.balance(connection, context.caller.account_id, context.now)
+    value = {"limit": balance.limit, "used": balance.used, "remaining": balance.remaining, "resetAt": balance.reset_at}
+    found: Any = await fields.plain(info, value)
+    return found  # type: ignore[no-any-return]
+
+
+async def rate_limit(info: strawberry.Info) -> types.RateLimit:
+    context = fields.context_of(info)
+    stands = context.services.limits.peek(context.caller, context.now)
+    value = {"limit": stands.limit, "remaining": stands.remaining, "resetAt": stands.reset_at}
+    found: Any = await fields.plain(info, value)
+    return found  # type: ignore[no-any-return]
+
+
+async def price(
+    info: strawberry.Info,
+    query: QueryText,
+    variables: Variables = strawberry.UNSET,
+    operation_name: OperationName = strawberry.UNSET,
+) -> mutations.Price:
+    quote = execution.quote(info, query, operation_name or None, _object(variables or "{}"))
+    context = fields.context_of(info)
+    async with context.services.database.read() as connection:
+        balance = await ledger.balance(connection, context.caller.account_id, context.now)
+    lines = [{"path": line.path, "count": line.count, "credits": line.thousandths / 1000} for line in quote.lines]
+    affordable = balance.remaining >= quote.max or not context.caller.livemode
+    found: Any = await fields.plain(
+        info, {"max": quote.max, "base": quote.base, "affordable": affordable, "fields": lines}
+    )
+    return found  # type: ignore[no-any-return]
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise errors.BadUserInput("`variables` must be a JSON object in text.", argument="variables") from error
+    if not isinstance(value, dict):
+        raise errors.BadUserInput("`variables` must be a JSON object in text.", argument="variables")
+    return value

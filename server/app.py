@@ -1,0 +1,158 @@
+"""The composition root: builds everything once, and puts it together as one aiohttp application."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+import resolvers
+import simulators
+from db import migrate
+from db.session import Database, open_database
+from graph.context import Services
+from server import callback, pages, view
+from server.parts import PARTS, Parts
+from server.settings import ROOT, TEST_CLIENT, Settings
+from services import callers, credits, events, rate_limits, signing, vault
+from services.platforms import base, registry
+from services.platforms.client import Client
+from services.platforms.tiktok import TikTok
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything that lives as long as the process; `close` ends it in order."""
+
+    settings: Settings
+    services: Services
+    http: aiohttp.ClientSession
+
+    async def close(self) -> None:
+        await self.services.cashier.close()
+        await self.services.events.close()
+        await self.http.close()
+        await self.services.database.close()
+
+
+async def build_house(settings: Settings, database: Database) -> House:
+    """Services over an open database. Raises what the settings get wrong."""
+    sealed = vault.Vault.from_settings(settings.vault_keys())
+    http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    services = Services(
+        database=database,
+        callers=callers.Callers(database, prefix=settings.key_prefix),
+        cashier=credits.Cashier(database),
+        limits=rate_limits.RateLimits(),
+        vault=sealed,
+        platforms=build_platforms(settings, http),
+        events=events.Events(database),
+        public_url=settings.public,
+        key_prefix=settings.key_prefix,
+    )
+    async with database.write() as session:
+        await signing.ensure_key(session, sealed)
+    return House(settings, services, http)
+
+
+def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry.Platforms:
+    """Connectors of both worlds: the same code, other hosts and credentials."""
+    client = Client(http)
+    test = base.App(
+        client_id=TEST_CLIENT,
+        client_secret=settings.test_client_secret(),
+        auth_url=f"{settings.simulator}/tiktok",
+        api_url=f"{settings.simulator}/tiktok",
+    )
+    connectors: dict[tuple[str, bool], base.Connector] = {("TIKTOK", False): TikTok(test, client)}
+    if settings.tiktok_client_key and settings.tiktok_client_secret:
+        live = base.App(
+            client_id=settings.tiktok_client_key,
+            client_secret=settings.tiktok_client_secret.get_secret_value(),
+            auth_url=settings.tiktok_auth_url,
+            api_url=settings.tiktok_api_url,
+        )
+        connectors["TIKTOK", True] = TikTok(live, client)
+    return registry.Platforms(connectors)
+
+
+def build_simulators(settings: Settings) -> web.Application:
+    """The simulated platforms, with our registrations: test mode's, and live mode's where it is pointed at them."""
+    apps = [_simulated(TEST_CLIENT, settings.test_client_secret())]
+    if settings.tiktok_client_key and settings.tiktok_client_secret:
+        apps.append(_simulated(settings.tiktok_client_key, settings.tiktok_client_secret.get_secret_value()))
+    return simulators.create(apps, state_path=settings.data_dir / "simulators.sqlite")
+
+
+def _simulated(client_key: str, client_secret: str) -> simulators.App:
+    # Redirects are checked against the account's returnUrls before anyone is sent to a platform.
+    return simulators.App(client_key, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True)
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """200 when the database answers and has the tables of this code, else 503 with the reason."""
+    database = request.app[PARTS].services.database
+    try:
+        current = await migrate.is_current(database)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, we are not ready
+        log.warning("not ready", reason=type(error).__name__)
+        return web.json_response({"status": "database away"}, status=503, headers={"Retry-After": "1"})
+    if not current:
+        return web.json_response({"status": "not migrated"}, status=503, headers={"Retry-After": "1"})
+    return web.json_response({"status": "ready"})
+
+
+async def jwks(request: web.Request) -> web.Response:
+    async with request.app[PARTS].services.database.read() as connection:
+        keys = await signing.public_keys(connection)
+    return web.json_response(keys, headers={"Cache-Control": "public, max-age=300"})
+
+
+async def home(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/graphiql")
+
+
+def create_app(house: House) -> web.Application:
+    """The HTTP application over a house; closing the house is the caller's."""
+    app = web.Application(middlewares=[view.identified], client_max_size=0)
+    app[PARTS] = Parts(house.settings, house.services, resolvers.engine())
+    app.add_routes(
+        [
+            web.route("*", "/graphql", view.graphql),
+            web.get("/connect/{platform:[a-z]+}/callback", callback.callback),
+            web.get("/.well-known/jwks.json", jwks),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+        ]
+    )
+    if house.settings.graphiql:
+        app.add_routes([web.get("/", home), *pages.routes(ROOT / "web" / "dist")])
+    if house.settings.simulator_url is None:
+        app.add_subapp("/simulators", build_simulators(house.settings))
+    app.cleanup_ctx.append(_listening)
+    return app
+
+
+async def _listening(app: web.Application) -> AsyncIterator[None]:
+    """Hints from other processes while the app runs."""
+    services = app[PARTS].services
+    await services.events.start(on_keys_changed=services.callers.forget)
+    yield
+
+
+async def open_house(settings: Settings, address: str) -> House:
+    database = await open_database(address)
+    try:
+        return await build_house(settings, database)
+    except BaseException:
+        await database.close()
+        raise
+
+

@@ -1,0 +1,65 @@
+"""Logs as JSON lines (or readable text on a terminal), from which no credential can be read."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+# A credential anywhere in a line: keys, JWTs, platform tokens, and query parameters that carry one.
+_SECRET = re.compile(
+    r"\b[a-z]{1,10}_(?:live|test)_[0-9a-f]{8,}\w*"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"
+    r"|\b(?:act|rft)\.[\w!*.%-]+"
+    r"|(?<=[?&])(?:api_?key|access_token|jwtKey|code|state|client_secret|refresh_token)=[^&\s\"']*",
+    re.IGNORECASE,
+)
+
+
+def scrub(text: str) -> str:
+    """Text with every credential cut out."""
+    return _SECRET.sub("[secret]", text)
+
+
+class _Scrubbed(logging.Formatter):
+    """Whatever a library logs, its own echo of a request's bytes too, leaves scrubbed."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(self._inner.format(record))
+
+
+def configure(level: str) -> None:
+    """Send structlog and the standard library's logging through one scrubbing handler on stderr."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    final: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if sys.stderr.isatty()
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Scrubbed(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final]
+            )
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("aiohttp.access", "pgqueuer", "asyncio"):
+        logging.getLogger(noisy).setLevel("WARNING")

@@ -1,0 +1,19 @@
+"""What the composition root built, and where the app keeps it."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from graph.context import Services
+from graph.schema import Engine
+from server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    services: Services
+    engine: Engine
+
+
+PARTS = web.AppKey("parts", Parts)

@@ -1,0 +1,132 @@
+"""An HTTP request read as a GraphQL request, within time and size. Every refusal is one of ours, never a traceback."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from graph.context import Asked
+from services import errors
+
+BODY_BYTES = 256 * 1024
+BODY_SECONDS = 10
+RESPONSE_JSON = "application/graphql-response+json"
+JSON = "application/json"
+
+
+async def read(request: web.Request, ip: str | None, country: str | None, request_id: str) -> Asked:
+    """The operation asked for. Raises BadRequest, BodyTooLarge, UnsupportedMediaType, MethodNotAllowed."""
+    if request.method == "GET":
+        parameters = _from_query(request)
+    elif request.method == "POST":
+        parameters = _object(await _body(request), "The body")
+    else:
+        raise errors.MethodNotAllowed("Send POST, or GET for queries.", remedy="Use POST.")
+    return Asked(
+        query=_query(parameters),
+        operation_name=_optional(parameters, "operationName", str, "text"),
+        variables=_optional(parameters, "variables", dict, "an object") or {},
+        ip=ip,
+        country=country,
+        request_id=request_id,
+        most_credits=_most_credits(request.headers),
+        quote_only=request.headers.get("X-Credits-Quote", "").lower() == "only",
+        receipt=request.headers.get("X-Credits-Receipt", "") == "1",
+        idempotency_key=request.headers.get("Idempotency-Key") or None,
+    )
+
+
+def _from_query(request: web.Request) -> dict[str, Any]:
+    """GET: query, operationName, and variables and extensions as JSON in text."""
+    given: dict[str, Any] = {name: request.query[name] for name in ("query", "operationName") if request.query.get(name)}
+    for name in ("variables", "extensions"):
+        if request.query.get(name):
+            given[name] = _object(request.query[name].encode("utf-8", "surrogatepass"), f"`{name}`")
+    return given
+
+
+async def _body(request: web.Request) -> bytes:
+    if request.content_type != JSON:
+        raise errors.UnsupportedMediaType("The body must be application/json.", remedy="Send Content-Type: application/json.")
+    if (request.charset or "utf-8").lower().replace("_", "-") not in {"utf-8", "utf8"}:
+        raise errors.UnsupportedMediaType("The body must be UTF-8.", remedy="Send UTF-8.")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > BODY_BYTES:
+                    raise errors.BodyTooLarge(
+                        f"The body is larger than {BODY_BYTES // 1024} KiB.", remedy="Send variables apart, ask for less."
+                    )
+                parts.append(chunk)
+    except TimeoutError as error:
+        raise errors.BadRequest(f"The body did not arrive within {BODY_SECONDS} seconds.") from error
+    except web.HTTPException as error:
+        raise errors.BadRequest("The body cannot be read.") from error
+    return b"".join(parts)
+
+
+def _object(body: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise errors.BadRequest(f"{what} is not JSON.", remedy="Check quotes, commas and encoding (UTF-8).") from error
+    if not isinstance(value, dict):
+        text = "an array: send one operation a request" if isinstance(value, list) else "not an object"
+        raise errors.BadRequest(f"{what} is {text}.", remedy='Send {"query": "…"}.')
+    return value
+
+
+def _query(parameters: Mapping[str, Any]) -> str:
+    query = parameters.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise errors.BadRequest("`query` is missing.", remedy='Send {"query": "{ viewer { keyName } }"}.')
+    return query
+
+
+def _optional(parameters: Mapping[str, Any], name: str, kind: type, named: str) -> Any:
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise errors.BadRequest(f"`{name}` must be {named}.")
+    return value
+
+
+def _most_credits(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("X-Credits-Max")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 12:  # noqa: PLR2004 -- more digits than any balance has
+        raise errors.BadRequest("X-Credits-Max must be a whole number.")
+    return int(text)
+
+
+def answer_type(request: web.Request) -> str:
+    """The media type to answer in: what Accept likes best of ours. Raises NotAcceptable."""
+    accept = request.headers.get("Accept", "").strip()
+    if not accept:
+        return JSON
+    best, liked = None, 0.0
+    for part in accept.split(","):
+        media, _, parameters = part.strip().partition(";")
+        quality = _quality(parameters)
+        offered = {"*/*": JSON, "application/*": JSON, JSON: JSON, RESPONSE_JSON: RESPONSE_JSON}.get(media.strip().lower())
+        if offered and quality > liked:
+            best, liked = offered, quality
+    if best is None:
+        raise errors.NotAcceptable("Only JSON can be answered.", remedy=f"Send Accept: {RESPONSE_JSON}, {JSON}.")
+    return best
+
+
+def _quality(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

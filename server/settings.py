@@ -1,0 +1,99 @@
+"""Every setting, read once from the environment: one prefix, CREATOR_GRAPH_."""
+
+import base64
+import os
+import secrets
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ROOT = Path(__file__).parent.parent
+TEST_CLIENT = "creator-graph-test"
+
+
+class Settings(BaseSettings):
+    """Lists are comma-separated. Empty text counts as not set."""
+
+    model_config = SettingsConfigDict(env_prefix="CREATOR_GRAPH_", env_ignore_empty=True, frozen=True)
+
+    database_url: str | None = Field(default=None, description="PostgreSQL 18; without it an embedded server is started.")
+    host: str = Field(default="127.0.0.1", description="Where the API listens.")
+    port: int = Field(default=4000, description="Where the API listens.")
+    public_url: str | None = Field(default=None, description="How browsers reach the API; default http://HOST:PORT.")
+    data_dir: Path = Field(default=Path("var"), description="Embedded database, made keys, simulator state.")
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Base64 keys that seal platform tokens; the first seals, all open. Made on first run."
+    )
+    key_prefix: str = Field(default="sk", pattern=r"^[a-z]{1,10}$", description="What keys begin with.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="CIDRs of proxies whose X-Forwarded-For and Forwarded are believed."
+    )
+    country_header: str | None = Field(default=None, description="Header of a trusted proxy that tells the country.")
+    redis_url: str | None = Field(default=None, description="Shared rate limits for several processes.")
+    simulator_url: str | None = Field(default=None, description="Test mode's platforms; default: our own, PUBLIC_URL/simulators.")
+    tiktok_client_key: str | None = Field(default=None, description="Your TikTok app, for live mode.")
+    tiktok_client_secret: SecretStr | None = Field(default=None, description="Your TikTok app, for live mode.")
+    tiktok_auth_url: str = Field(default="https://www.tiktok.com", description="Host of TikTok's consent page.")
+    tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
+    graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    @field_validator("secret_keys", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
+    @field_validator("public_url", "simulator_url", "tiktok_auth_url", "tiktok_api_url")
+    @classmethod
+    def _no_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else value
+
+    @cached_property
+    def public(self) -> str:
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- compared, not bound
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @cached_property
+    def simulator(self) -> str:
+        return self.simulator_url or f"{self.public}/simulators"
+
+    @cached_property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(ip_network(network, strict=False) for network in self.trusted_proxies)
+
+    def vault_keys(self) -> list[str]:
+        """Keys that seal tokens: those given, else one made on first run and kept in the data directory."""
+        if self.secret_keys:
+            return [key.get_secret_value() for key in self.secret_keys]
+        return [_kept(self.data_dir / "secret_key")]
+
+    def test_client_secret(self) -> str:
+        """Our registration at our own simulators; made on first run."""
+        return _kept(self.data_dir / "simulator_secret")
+
+
+def _kept(path: Path) -> str:
+    """A random secret in a file that only we can read; made where it is missing, by one process alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f"{path.name}.{os.getpid()}")
+    if not path.exists():
+        made.touch(mode=0o600)
+        made.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+        try:
+            os.link(made, path)  # fails where another process was first
+        except FileExistsError:
+            return path.read_text().strip()
+        finally:
+            made.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,161 @@
+"""POST and GET /graphql: bytes in, bytes out. Every answer is JSON, in one shape, with its request id."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+
+from graph import context as contexts
+from graph import errors as reporting
+from graph import execution
+from graph.execution import Answer
+from server import credentials, received
+from server.parts import PARTS, Parts
+from services import addresses, errors, rate_limits
+
+log = structlog.get_logger()
+_REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
+# Refusals of a document that application/json tells with 200, as GraphQL over HTTP has it.
+_WELL_FORMED = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_USER_INPUT"}
+
+
+async def graphql(request: web.Request) -> web.Response:
+    """One operation over HTTP."""
+    parts = request.app[PARTS]
+    request_id = request["request_id"]
+    headers: dict[str, str] = {}
+    media = received.JSON
+    try:
+        credential = credentials.of_request(request)
+        if credential.in_query:
+            headers["Warning"] = credentials.WARNING
+        media = received.answer_type(request)
+        answer = await _answer(request, parts, credential, headers)
+    except errors.ServiceError as refusal:
+        answer = Answer(refusal.status, errors=reporting.refused(refusal), refused=refusal.code)
+        headers |= _refusal_headers(refusal)
+    except Exception as error:  # noqa: BLE001 -- the last net: masked and logged whole
+        answer = _unexpected(error, request_id)
+    return _response(answer, media, headers)
+
+
+async def _answer(
+    request: web.Request, parts: Parts, credential: credentials.Credential, headers: dict[str, str]
+) -> Answer:
+    now = datetime.now(UTC)
+    ip = addresses.client_ip(request.remote, request.headers, parts.settings.networks)
+    caller, allowance = await contexts.build_context(parts.services, credential.secret, ip, now)
+    headers |= rate_limits.headers(allowance)
+    country = _country(request, parts)
+    asked = await received.read(request, str(ip) if ip else None, country, request["request_id"])
+    if request.method == "GET" and _is_mutation(parts, asked):
+        raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
+    answer = await execution.answer(parts.engine, parts.services, caller, asked, now)
+    headers |= _credit_headers(answer)
+    return answer
+
+
+def _is_mutation(parts: Parts, asked: contexts.Asked) -> bool:
+    return parts.engine.documents.operation(asked.query, asked.operation_name).kind == "mutation"
+
+
+def _country(request: web.Request, parts: Parts) -> str | None:
+    """The country as a trusted proxy tells it."""
+    name = parts.settings.country_header
+    if not name or not addresses.is_trusted(request.remote, parts.settings.networks):
+        return None
+    code = request.headers.get(name, "").strip().upper()
+    return code if re.fullmatch(r"[A-Z]{2}", code) else None
+
+
+def _unexpected(error: Exception, request_id: str) -> Answer:
+    known = reporting.expected(error)
+    if known:
+        return Answer(known.status, errors=reporting.refused(known), refused=known.code)
+    return Answer(500, errors=[reporting.masked(error, request_id)], refused="INTERNAL")
+
+
+def _refusal_headers(refusal: errors.ServiceError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if isinstance(refusal, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="creator-graph"'
+    if isinstance(refusal, errors.MethodNotAllowed):
+        headers["Allow"] = "GET, POST"
+    if "retryAfter" in refusal.extra:
+        headers["Retry-After"] = str(refusal.extra["retryAfter"])
+    if isinstance(refusal, errors.RateLimited):
+        headers |= refusal.headers
+    return headers
+
+
+def _credit_headers(answer: Answer) -> dict[str, str]:
+    """The same as extensions.credits: some clients hide extensions."""
+    headers: dict[str, str] = {}
+    if answer.balance:
+        headers = {
+            "X-Credits-Charged": str(answer.balance.charged),
+            "X-Credits-Remaining": str(answer.balance.remaining),
+            "X-Credits-Limit": str(answer.balance.limit),
+            "X-Credits-Reset": str(int(answer.balance.reset_at.timestamp())),
+        }
+    elif answer.refused:
+        headers = {"X-Credits-Charged": "0"}
+    retry = next((e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})), None)
+    return headers | ({"Retry-After": str(retry)} if retry is not None else {})
+
+
+def _response(answer: Answer, media: str, headers: dict[str, str]) -> web.Response:
+    status = answer.status
+    if media == received.JSON and answer.refused in _WELL_FORMED and status == 400:  # noqa: PLR2004 -- HTTP
+        status = 200
+    return web.Response(
+        body=orjson.dumps(answer.body()),
+        status=status,
+        headers={
+            "Content-Type": f"{media}; charset=utf-8",
+            "Cache-Control": "no-store",
+            "Vary": "Accept, Authorization, X-API-Key",
+            **headers,
+        },
+    )
+
+
+@web.middleware
+async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Give each request an id (one sent in is kept), log it without its query, and hide what we run on."""
+    given = request.headers.get("X-Request-Id", "")
+    request["request_id"] = given if _REQUEST_ID.match(given) else f"req_{uuid.uuid4().hex}"
+    started = datetime.now(UTC)
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        response = _plain_refusal(error, request["request_id"])
+    if not response.prepared:
+        response.headers["X-Request-Id"] = request["request_id"]
+        response.headers["Server"] = "creator-graph"
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    log.info(
+        "request",
+        request_id=request["request_id"],
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        ms=round((datetime.now(UTC) - started).total_seconds() * 1000, 1),
+    )
+    return response
+
+
+def _plain_refusal(error: web.HTTPException, request_id: str) -> web.StreamResponse:
+    """What aiohttp refuses by itself, in our shape; redirects pass."""
+    if error.status < 400:  # noqa: PLR2004 -- HTTP
+        return error
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
+    code = codes.get(error.status, "BAD_REQUEST" if error.status < 500 else "INTERNAL")  # noqa: PLR2004 -- HTTP
+    body = {"errors": [{"message": error.reason, "extensions": {"code": code, "requestId": request_id}}]}
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return web.json_response(body, status=error.status, headers=allowed)
