@@ -1,0 +1,199 @@
+"""From a secret to who is asking: found in one round trip, kept for seconds.
+
+What is kept here decides only who may begin. Whether a key still stands when its answer leaves is
+judged by settlement, on the database's own word.
+"""
+
+import collections
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from db.session import Connection, Database
+from services import addresses, errors, key_format
+
+KEPT = timedelta(seconds=10)
+MOST_KEPT = 10_000
+ACCOUNT_SHARE = 5
+
+# Everything a request is judged by, in one row: keys are looked up by hash before their account is known.
+FIND = """
+select k.account_id, a.name as account_name, k.id as key_id, k.name as key_name, k.hint as key_hint,
+       k.livemode, k.scopes, k.allowed_ips, k.owner, k.created_by, k.expires_at, k.revoked_at, k.retiring_since,
+       k.retires_at, k.requests_per_minute as own_requests_per_minute, k.monthly_credits,
+       p.api_access and a.canceled_at is null as api_access,
+       coalesce(a.max_websockets, p.max_websockets) as max_websockets,
+       case when k.livemode then coalesce(a.requests_per_minute, p.requests_per_minute)
+            else coalesce(a.test_requests_per_minute, p.test_requests_per_minute)
+       end as account_number
+  from key_lookups l
+  join api_keys k on k.account_id = l.account_id and k.id = l.key_id
+  join accounts a on a.id = k.account_id
+  join plans p on p.name = a.plan
+ where l.secret_hash = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, and what they may. Requests a minute: 0 is unlimited."""
+
+    account_id: UUID
+    account_name: str
+    key_id: UUID
+    key_name: str
+    key_hint: str
+    livemode: bool
+    scopes: frozenset[str]
+    allowed_ips: tuple[addresses.Network, ...]
+    owner: str
+    created_by: UUID | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    retiring: bool
+    retires_at: datetime | None
+    own_requests_per_minute: int | None
+    requests_per_minute: int
+    account_requests_per_minute: int
+    monthly_credits: int | None
+    api_access: bool
+    max_websockets: int
+    allowed_creators: frozenset[UUID] | None = None
+
+    @property
+    def mode(self) -> str:
+        return "LIVE" if self.livemode else "TEST"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the key stops by itself: its own end, or that of its overlap."""
+        ends = [end for end in (self.expires_at, self.retires_at) if end]
+        return min(ends) if ends else None
+
+    def check(self, ip: addresses.Address, now: datetime) -> None:
+        """Raises Unauthenticated (revoked, expired), then Forbidden (plan, then address)."""
+        if self.revoked_at is not None:
+            raise errors.Unauthenticated("REVOKED")
+        if self.ends_at is not None and self.ends_at <= now:
+            raise errors.Unauthenticated("EXPIRED")
+        if self.livemode and not self.api_access:
+            raise no_api_access()
+        if self.allowed_ips and not addresses.within(ip, self.allowed_ips):
+            raise errors.Forbidden(
+                "This API key may not be used from this address.",
+                remedy="Add the address to the key's allowedIps, or call from an allowed one.",
+                reason="IP",
+            )
+
+
+def no_api_access() -> errors.Forbidden:
+    return errors.Forbidden(
+        "API access is not enabled for this account.",
+        remedy="Choose a plan with API access, or use a test key.",
+        reason="PLAN",
+    )
+
+
+async def find(connection: Connection, secret_hash: bytes) -> Caller | None:
+    """The caller behind a hashed secret, whether its key still stands or not. None: no such key."""
+    row = await connection.fetchrow(FIND, secret_hash)
+    return None if row is None else _caller(row)
+
+
+def _caller(row: Any) -> Caller:
+    facts = dict(row)
+    number = facts.pop("account_number")
+    own = facts["own_requests_per_minute"]
+    return Caller(
+        **{
+            name: value
+            for name, value in facts.items()
+            if name not in {"scopes", "allowed_ips", "retiring_since"}
+        },
+        scopes=frozenset(facts["scopes"]),
+        allowed_ips=tuple(addresses.network(text) for text in facts["allowed_ips"]),
+        retiring=facts["retiring_since"] is not None,
+        requests_per_minute=min(own or number, number or own or 0),
+        account_requests_per_minute=ACCOUNT_SHARE * number,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    caller: Caller
+    since: datetime
+
+
+class Callers:
+    """Callers by the hash of their secret; the least recently used are dropped first."""
+
+    def __init__(
+        self, database: Database, *, prefix: str = "sk", kept: timedelta = KEPT, most: int = MOST_KEPT
+    ) -> None:
+        self._database = database
+        self._prefix = prefix
+        self._for = kept
+        self._most = most
+        self._kept: collections.OrderedDict[bytes, _Kept] = collections.OrderedDict()
+        self._hints = 0
+
+    async def authenticate(self, secret: str | None, ip: addresses.Address, now: datetime) -> Caller:
+        """Who is asking. Raises, in this order, Unauthenticated MISSING, MALFORMED, UNKNOWN, REVOKED or
+        EXPIRED, Forbidden PLAN or IP; Unavailable when the database is away.
+        """
+        if not secret:
+            raise errors.Unauthenticated("MISSING")
+        if not key_format.looks_valid(secret, self._prefix):
+            raise errors.Unauthenticated("MALFORMED")
+        caller = await self._find(key_format.digest(secret), now)
+        if caller is None:
+            raise errors.Unauthenticated("UNKNOWN")
+        caller.check(ip, now)
+        return caller
+
+    def forget(self, account_id: UUID) -> None:
+        """Ask anew about an account's keys: something about them changed."""
+        self._hints += 1
+        for key in [key for key, kept in self._kept.items() if kept.caller.account_id == account_id]:
+            del self._kept[key]
+
+    def forget_all(self) -> None:
+        """Ask anew about every key: hints may have been missed."""
+        self._hints += 1
+        self._kept.clear()
+
+    async def _find(self, secret_hash: bytes, now: datetime) -> Caller | None:
+        kept = self._kept.get(secret_hash)
+        # A clock set back must not keep an answer for longer.
+        if kept is not None and kept.since <= now < kept.since + self._for:
+            self._kept.move_to_end(secret_hash)
+            return kept.caller
+        hints = self._hints
+        caller = await self._ask(secret_hash)
+        # Unknown secrets are not kept: a key may be made in the next moment, and guesses would fill the room.
+        # Nor is what was read while a hint came in, which may be what the hint was about.
+        if caller is not None and hints == self._hints:
+            self._keep(secret_hash, _Kept(caller, now))
+        return caller
+
+    def _keep(self, secret_hash: bytes, kept: _Kept) -> None:
+        self._kept[secret_hash] = kept
+        self._kept.move_to_end(secret_hash)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    async def _ask(self, secret_hash: bytes) -> Caller | None:
+        """Once more when the connection died: nothing was written. Raises Unavailable."""
+        for attempt in range(2):
+            try:
+                async with self._database.read() as connection:
+                    return await find(connection, secret_hash)
+            except TimeoutError:
+                break
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                if attempt:
+                    break
+        raise errors.Unavailable
