@@ -220,11 +220,7 @@ ENTITIES: dict[str, Entity] = {
                 "Video", VIDEO_ORDERS, ("PUBLISHED_AT", "DESC"), filters.VIDEO, here="id", there="creator_id"
             ),
             "history": Series(
-                _history(
-                    models.CreatorStats.__table__,
-                    "creator_id",
-                    ("followers", "following", "likes", "views", "video_count"),
-                ),
+                _history(models.CreatorStats.__table__, "creator_id"),
                 {
                     "at": instant("at"),
                     "followers": plain("followers"),
