@@ -1,0 +1,64 @@
+"""The worker: runs the jobs, and what must be done now and then, until it is told to stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import partitions
+from db.session import Database
+from services import connecting, erase, jobs, schedule, sync
+from services.platforms import registry
+from services.vault import Vault
+
+CONCURRENCY = 20
+SWEEP_EVERY = timedelta(seconds=30)
+REFRESH_EVERY = timedelta(minutes=5)
+HOUSEKEEPING_EVERY = timedelta(days=1)
+
+log = structlog.get_logger(__name__)
+
+
+async def run(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    stop: asyncio.Event,
+    *,
+    concurrency: int = CONCURRENCY,
+) -> None:
+    """Work until `stop` is set; slices that run then end after their page."""
+    handlers: Mapping[str, jobs.Handler] = {
+        jobs.SYNC_SLICE: lambda payload: sync.run_slice(database, vault, platforms, payload, stop=stop),
+        jobs.RETRY_REVOCATION: lambda payload: erase.retry_revocation(database, vault, platforms, payload),
+    }
+    periodics = [
+        jobs.Periodic("sweep", SWEEP_EVERY, _transaction(database, schedule.sweep)),
+        jobs.Periodic("refresh", REFRESH_EVERY, _transaction(database, schedule.refresh)),
+        jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
+    ]
+    log.info("worker.started", concurrency=concurrency)
+    await jobs.Worker(database, handlers, periodics, concurrency).run(stop)
+    log.info("worker.stopped")
+
+
+def _transaction(
+    database: Database, work: Callable[[AsyncSession], Awaitable[Any]]
+) -> Callable[[], Awaitable[None]]:
+    async def once() -> None:
+        async with database.write() as session:
+            await work(session)
+
+    return once
+
+
+async def _keep_house(session: AsyncSession) -> None:
+    """Partitions ahead, old ones gone, and what nobody asks for any more."""
+    now = datetime.now(UTC)
+    await partitions.ensure(session, now)
+    await partitions.drop_old(session, now)
+    await connecting.forget_old(session, now)
+    await jobs.trim(session)

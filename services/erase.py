@@ -1,0 +1,297 @@
+"""What a disconnect does: revoke at the platform, erase in one transaction, remember only a keyed hash.
+
+The creator's row is locked for update before anything is deleted; a slice that runs holds it for share while
+it writes a page. So the disconnect waits for a page at most, and what comes later finds no creator.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.session import Connection, Database, raw
+from services import errors, events, grants, jobs, sync_store
+from services.platforms import base, registry
+from services.vault import Vault
+
+REVOKE_SECONDS = 8.0
+ERASE_SECONDS = 60.0  # a long history takes longer than a request's statement may
+ROUNDS = 3
+RETRY_FIRST, RETRY_MOST = timedelta(minutes=1), timedelta(hours=6)
+RETRY_FOR = timedelta(days=7)
+
+LOCK = """
+select c.platform, c.external_id, g.version,
+       (g.access_token is not null)::int + (g.refresh_token is not null)::int as tokens
+from creators c left join grants g on (g.account_id, g.creator_id) = (c.account_id, c.id)
+where c.account_id = $1 and c.livemode = $2 and c.id = $3
+for update of c
+"""
+
+SYNCS = "select id from syncs where account_id = $1 and livemode = $2 and creator_id = $3"
+
+# Children before parents, each by itself: the counts are the answer, and a cascade tells none.
+ERASE = {
+    "grants": "delete from grants where account_id = $1 and livemode = $2 and creator_id = $3",
+    "video_stats": "delete from video_stats where account_id = $1 and livemode = $2 and creator_id = $3",
+    "creator_stats": "delete from creator_stats where account_id = $1 and livemode = $2 and creator_id = $3",
+    "videos": "delete from videos where account_id = $1 and livemode = $2 and creator_id = $3",
+    "syncs": "delete from syncs where account_id = $1 and livemode = $2 and creator_id = $3",
+    "states": "delete from oauth_states where account_id = $1 and livemode = $2 and creator_id = $3",
+    "answers": "delete from idempotent_answers where account_id = $1 and livemode = $2 and creator_id = $3",
+    "creators": "delete from creators where account_id = $1 and livemode = $2 and id = $3",
+}
+
+BURY = """
+insert into tombstones (account_id, livemode, digest) values ($1, $2, $3)
+on conflict (account_id, livemode, digest) do update set at = now()
+"""
+
+REMEMBER = """
+insert into revocations (account_id, livemode, id, platform, tokens, next_attempt_at)
+values ($1, $2, $3, $4, $5, now() + $6)
+"""
+
+# An attempt is counted, and the next one put off, before the platform is asked: a death in between costs one.
+TRY = """
+update revocations set attempts = attempts + 1, next_attempt_at = now() + least($5, $4 * power(2, least(attempts, 20)))
+where account_id = $1 and livemode = $2 and id = $3
+returning platform, tokens, attempts, created_at, next_attempt_at - now() as again
+"""
+
+KEEP = "update revocations set tokens = $4 where account_id = $1 and livemode = $2 and id = $3"
+DROP = "delete from revocations where account_id = $1 and livemode = $2 and id = $3"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased, exactly. revocation: REVOKED, ALREADY_REVOKED, PENDING_RETRY."""
+
+    creator_id: UUID
+    platform: str
+    revocation: str
+    creators: int
+    videos: int
+    history_points: int
+    syncs: int
+    tokens: int
+    stored_answers: int
+    at: datetime
+
+
+Also = Callable[[AsyncSession, Erased], Awaitable[None]]
+"""What must commit together with the erasure."""
+
+
+async def disconnect(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    *,
+    account_id: UUID,
+    livemode: bool,
+    creator_id: UUID,
+    now: datetime | None = None,
+    also: Also | None = None,
+) -> Erased:
+    """Revoke and erase. Raises NotFound for a creator that is unknown, another's, or erased before."""
+    whose = grants.Whose(account_id, livemode, creator_id)
+    outcome: str | None = None
+    for left in reversed(range(ROUNDS)):
+        held = await grants.read(database, vault, whose)
+        outcome, held = await _revoke(database, vault, platforms, held, outcome)
+        async with database.write() as session:
+            erased = await _erase(
+                session, vault, whose, held, outcome=outcome, now=now or datetime.now(UTC), last=not left
+            )
+            if erased is not None:
+                if also is not None:
+                    await also(session, erased)
+                return erased
+    raise AssertionError("the last round erases")  # pragma: no cover
+
+
+async def retry_revocation(
+    database: Database, vault: Vault, platforms: registry.Platforms, payload: Mapping[str, Any]
+) -> timedelta | None:
+    """Try once more to revoke. None: revoked, or given up after 7 days; else how long to wait."""
+    key = (UUID(payload["account_id"]), payload["livemode"], UUID(payload["revocation_id"]))
+    async with database.write() as session:
+        row = await (await raw(session)).fetchrow(TRY, *key, RETRY_FIRST, RETRY_MOST)
+    if row is None:
+        return None
+    over = datetime.now(UTC) - row["created_at"] > RETRY_FOR
+    if not over and not await _revoked(database, vault, platforms, key, row):
+        again: timedelta = row["again"]
+        return again * (0.9 + random.random() / 5)  # noqa: S311 -- spreads, hides nothing
+    log.info("revocation.ended", platform=row["platform"], gave_up=over, attempts=row["attempts"])
+    async with database.write() as session:
+        await (await raw(session)).execute(DROP, *key)
+    return None
+
+
+def job(account_id: UUID, livemode: bool, revocation_id: UUID) -> tuple[Mapping[str, Any], str]:
+    """Payload and key of a revocation's job."""
+    payload = {
+        "account_id": str(account_id),
+        "livemode": livemode,
+        "revocation_id": str(revocation_id),
+    }
+    return payload, f"{revocation_id}:revoke"
+
+
+async def _revoke(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    held: grants.Held | None,
+    before: str | None,
+) -> tuple[str, grants.Held | None]:
+    """How the platform took it, and the grant as it was then; an expired token is refreshed first."""
+    if held is None:
+        return before or "ALREADY_REVOKED", None
+    try:
+        connector = platforms.connector(held.platform, held.whose.livemode)
+        async with asyncio.timeout(REVOKE_SECONDS):
+            try:
+                revoked = await connector.revoke(held.tokens)
+            except base.AuthExpired:
+                held = await grants.renewed(database, vault, platforms, held.whose, held.version)
+                revoked = await connector.revoke(held.tokens)
+    except base.ReconnectRequired:
+        revoked = False
+    except (base.Failure, errors.PlatformError, TimeoutError) as failure:
+        log.warning("disconnect.not_revoked", platform=held.platform, kind=type(failure).__name__)
+        return "PENDING_RETRY", held
+    return ("REVOKED" if revoked or before == "REVOKED" else "ALREADY_REVOKED"), held
+
+
+async def _erase(
+    session: AsyncSession,
+    vault: Vault,
+    whose: grants.Whose,
+    held: grants.Held | None,
+    *,
+    outcome: str,
+    now: datetime,
+    last: bool,
+) -> Erased | None:
+    """Everything of the creator; None when the grant has newer tokens than those that were revoked."""
+    connection = await raw(session)
+    row = await connection.fetchrow(LOCK, *whose.key)
+    if row is None:
+        raise errors.NotFound("creator")
+    if not last and row["version"] != (held.version if held else None):
+        return None
+    ids = [found["id"] for found in await connection.fetch(SYNCS, *whose.key)]
+    payloads = await jobs.forget(connection, ids)
+    gone = {name: await _delete(connection, statement, whose) for name, statement in ERASE.items()}
+    person = sync_store.person(row["platform"], row["external_id"])
+    await connection.execute(BURY, whose.account_id, whose.livemode, vault.digest(person, "tombstone"))
+    if outcome == "PENDING_RETRY" and held is not None:
+        await _remember(session, vault, held)
+    await _tell(connection, whose, ids)
+    return Erased(
+        creator_id=whose.creator_id,
+        platform=row["platform"],
+        revocation=outcome,
+        creators=gone["creators"],
+        videos=gone["videos"],
+        history_points=gone["creator_stats"] + gone["video_stats"],
+        syncs=gone["syncs"],
+        tokens=row["tokens"],
+        stored_answers=gone["answers"] + payloads,
+        at=now,
+    )
+
+
+async def _delete(connection: Connection, statement: str, whose: grants.Whose) -> int:
+    done = await connection.execute(statement, *whose.key, timeout=ERASE_SECONDS)
+    return int(done.split()[-1])
+
+
+async def _tell(connection: Connection, whose: grants.Whose, ids: list[UUID]) -> None:
+    """Whoever waits for a sync of the creator looks again, and finds none."""
+    for sync_id in ids[-1:]:
+        await events.notify(connection, events.SYNC, str(sync_id))
+    world = "live" if whose.livemode else "test"
+    await events.notify(connection, events.CREATOR, f"{whose.account_id}:{world}:{whose.creator_id}")
+
+
+async def _remember(session: AsyncSession, vault: Vault, held: grants.Held) -> None:
+    """The tokens alone, sealed for their new place, and the job that tries them."""
+    connection = await raw(session)
+    account_id, livemode, _ = held.whose.key
+    revocation_id: UUID = await connection.fetchval("select uuidv7()")
+    key = (account_id, livemode, revocation_id)
+    await connection.execute(
+        REMEMBER, *key, held.platform, _seal(vault, revocation_id, account_id, held.tokens), RETRY_FIRST
+    )
+    await jobs.enqueue(session, jobs.RETRY_REVOCATION, *job(*key), delay=RETRY_FIRST)
+
+
+async def _revoked(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    key: tuple[UUID, bool, UUID],
+    row: Any,
+) -> bool:
+    """Whether the grant is dead at its platform now."""
+    account_id, livemode, revocation_id = key
+    tokens = _open(vault, revocation_id, account_id, row["tokens"])
+    try:
+        connector = platforms.connector(row["platform"], livemode)
+        try:
+            await connector.revoke(tokens)
+        except base.AuthExpired:
+            fresh = await connector.refresh(tokens)  # rotates: kept before it is used
+            async with database.write() as session:
+                sealed = _seal(vault, revocation_id, account_id, fresh)
+                await (await raw(session)).execute(KEEP, *key, sealed)
+            await connector.revoke(fresh)
+    except base.ReconnectRequired:
+        return True
+    except (base.Failure, errors.PlatformError) as failure:
+        log.info("revocation.put_off", platform=row["platform"], kind=type(failure).__name__)
+        return False
+    return True
+
+
+def _place(account_id: UUID, revocation_id: UUID) -> str:
+    return f"revocation:{account_id}:{revocation_id}"
+
+
+def _seal(vault: Vault, revocation_id: UUID, account_id: UUID, tokens: base.Tokens) -> bytes:
+    plain = {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "expires_at": tokens.expires_at and tokens.expires_at.isoformat(),
+        "refresh_expires_at": tokens.refresh_expires_at and tokens.refresh_expires_at.isoformat(),
+        "scopes": tokens.scopes,
+    }
+    return vault.seal(json.dumps(plain), _place(account_id, revocation_id))
+
+
+def _open(vault: Vault, revocation_id: UUID, account_id: UUID, sealed: bytes) -> base.Tokens:
+    plain = json.loads(vault.open(sealed, _place(account_id, revocation_id)))
+    ends = {
+        name: plain[name] and datetime.fromisoformat(plain[name])
+        for name in ("expires_at", "refresh_expires_at")
+    }
+    return base.Tokens(
+        access_token=plain["access_token"],
+        refresh_token=plain["refresh_token"],
+        scopes=tuple(plain["scopes"]),
+        external_id=None,  # nothing of the person stays
+        **ends,
+    )

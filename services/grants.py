@@ -1,0 +1,256 @@
+"""A creator's grant: its tokens sealed, opened, refreshed by one refresher at a time, and buried.
+
+A refresh token works once. So whoever refreshes holds the grant's lease, writes only over the version it
+read, and nobody else asks the platform meanwhile; no transaction is open while the platform is asked.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from db.session import Connection, Database, raw
+from services.platforms import base, registry
+from services.vault import Vault
+
+MARGIN = timedelta(minutes=5)
+MARGIN_SHARE = 0.1
+LEASE = timedelta(seconds=30)  # longer than a refresh and its one repetition can take
+PAUSE_SECONDS = 0.05
+PATIENCE_SECONDS = 20.0
+
+# The creator's row beside the grant's: whose tokens they are comes from there.
+READ = """
+select c.platform, c.external_id, g.status, g.scopes, g.access_token, g.refresh_token, g.expires_at,
+       g.refresh_expires_at, g.refreshed_at, g.version
+from grants g join creators c on (c.account_id, c.id) = (g.account_id, g.creator_id)
+where g.account_id = $1 and g.livemode = $2 and g.creator_id = $3 and c.livemode = $2
+"""
+
+# A reconnect replaces the tokens; a platform that sent no refresh token leaves the stored one standing.
+STORE = """
+insert into grants as g (account_id, livemode, creator_id, scopes, access_token, refresh_token, expires_at,
+                         refresh_expires_at, refreshed_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (account_id, creator_id) do update set
+  status = 'ACTIVE', scopes = excluded.scopes, access_token = excluded.access_token,
+  refresh_token = coalesce(excluded.refresh_token, g.refresh_token),
+  refresh_expires_at = case when excluded.refresh_token is null then g.refresh_expires_at
+                            else excluded.refresh_expires_at end,
+  expires_at = excluded.expires_at, refreshed_at = excluded.refreshed_at, version = g.version + 1,
+  lease_until = null
+where g.livemode = excluded.livemode
+"""
+
+# The lease: of all who find the same version stale, one row comes back to one.
+CLAIM = """
+update grants set lease_until = now() + $5
+where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4 and status = 'ACTIVE'
+  and (lease_until is null or lease_until < now())
+returning version
+"""
+
+# Compare and swap: a reconnect that came in between has newer tokens than ours.
+SWAP = """
+update grants set scopes = $5, access_token = $6, refresh_token = coalesce($7, refresh_token), expires_at = $8,
+  refresh_expires_at = $9, refreshed_at = $10, version = version + 1, lease_until = null
+where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
+returning version
+"""
+
+RELEASE = """
+update grants set lease_until = null
+where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
+"""
+
+# Only over the version that was refused: newer tokens may live.
+BURY = """
+update grants set status = 'NEEDS_REAUTH', lease_until = null
+where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
+returning version
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Whose:
+    """A creator, with what every tenant statement carries."""
+
+    account_id: UUID
+    livemode: bool
+    creator_id: UUID
+
+    @property
+    def key(self) -> tuple[UUID, bool, UUID]:
+        return self.account_id, self.livemode, self.creator_id
+
+    def place(self, which: str) -> str:
+        """What a sealed token of this grant is bound to."""
+        return f"grant:{self.account_id}:{self.creator_id}:{which}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A grant as it was read: opened tokens and the version they are of."""
+
+    whose: Whose
+    platform: str
+    status: str
+    tokens: base.Tokens
+    refreshed_at: datetime | None
+    version: int
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether the access token is past its time or within the margin of it."""
+        if self.tokens.expires_at is None or not self.tokens.refresh_token:
+            return False
+        life = self.tokens.expires_at - (self.refreshed_at or now)
+        return now >= self.tokens.expires_at - min(MARGIN, max(life, timedelta()) * MARGIN_SHARE)
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.tokens.expires_at is not None and self.tokens.expires_at <= now
+
+
+async def read(database: Database, vault: Vault, whose: Whose) -> Held | None:
+    """The grant as it stands; None when there is none."""
+    async with database.read() as connection:
+        row = await connection.fetchrow(READ, *whose.key)
+    if row is None:
+        return None
+    refresh = row["refresh_token"]
+    tokens = base.Tokens(
+        access_token=vault.open(row["access_token"], whose.place("access")),
+        refresh_token=None if refresh is None else vault.open(refresh, whose.place("refresh")),
+        expires_at=row["expires_at"],
+        refresh_expires_at=row["refresh_expires_at"],
+        scopes=tuple(row["scopes"]),
+        external_id=row["external_id"],
+    )
+    return Held(whose, row["platform"], row["status"], tokens, row["refreshed_at"], row["version"])
+
+
+async def store(
+    connection: Connection, vault: Vault, whose: Whose, tokens: base.Tokens, now: datetime
+) -> None:
+    """Keep what a consent brought, in the caller's transaction; the grant is ACTIVE from then on."""
+    access, refresh = _seal(vault, whose, tokens)
+    await connection.execute(
+        STORE,
+        *whose.key,
+        list(tokens.scopes),
+        access,
+        refresh,
+        tokens.expires_at,
+        tokens.refresh_expires_at,
+        now,
+    )
+
+
+async def tokens_for(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    whose: Whose,
+    *,
+    now: datetime | None = None,
+) -> Held:
+    """Tokens that may be used now, refreshed when their time is near.
+
+    Raises ReconnectRequired when the grant is dead or gone, and what a refresh raises when none can be used.
+    """
+    held = _living(await read(database, vault, whose))
+    moment = now or datetime.now(UTC)
+    if not held.is_stale(moment):
+        return held
+    try:
+        return await renewed(database, vault, platforms, whose, held.version)
+    except (base.Transient, base.RateLimited):
+        if held.is_expired(moment):
+            raise
+        return held
+
+
+async def renewed(
+    database: Database, vault: Vault, platforms: registry.Platforms, whose: Whose, version: int
+) -> Held:
+    """Tokens newer than `version`: ours, or those of whoever refreshes at the same time.
+
+    A caller that is cancelled does not cancel the refresh: the rotated token would be lost.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE_SECONDS
+    while loop.time() < end:
+        held = _living(await read(database, vault, whose))
+        if held.version != version:
+            return held
+        if await _changed(database, CLAIM, whose, version, LEASE):
+            refreshing = asyncio.create_task(_refresh(database, vault, platforms, held))
+            return await asyncio.shield(refreshing)
+        await asyncio.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311 -- spreads, hides nothing
+    raise base.Transient("refresh_busy", "Another refresh of this grant does not end.")
+
+
+async def bury(database: Database, whose: Whose, version: int) -> bool:
+    """Mark the grant NEEDS_REAUTH, unless its tokens are newer than those that were refused."""
+    buried = await _changed(database, BURY, whose, version)
+    if buried:
+        log.info("grant.needs_reauth", creator=str(whose.creator_id))
+    return buried
+
+
+def _living(held: Held | None) -> Held:
+    if held is None or held.status != "ACTIVE":
+        raise base.ReconnectRequired("no_grant", "There is no living grant.")
+    return held
+
+
+async def _refresh(database: Database, vault: Vault, platforms: registry.Platforms, held: Held) -> Held:
+    """Ask the platform, as the holder of the lease, and write over the version that was read."""
+    try:
+        fresh = await _ask(platforms.connector(held.platform, held.whose.livemode), held.tokens)
+    except base.ReconnectRequired:
+        return await _refused(database, vault, held)
+    except BaseException:
+        await _changed(database, RELEASE, held.whose, held.version)
+        raise
+    now = datetime.now(UTC)
+    access, refresh = _seal(vault, held.whose, fresh)
+    values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
+    if await _changed(database, SWAP, held.whose, held.version, *values):
+        return replace(held, tokens=fresh, refreshed_at=now, version=held.version + 1)
+    return _living(await read(database, vault, held.whose))
+
+
+async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
+    """Once more with the same token after a stumble: nobody knows whether the platform rotated."""
+    try:
+        return await connector.refresh(tokens)
+    except base.Transient:
+        await asyncio.sleep(PAUSE_SECONDS + random.random() / 2)  # noqa: S311 -- spreads, hides nothing
+        return await connector.refresh(tokens)
+
+
+async def _refused(database: Database, vault: Vault, held: Held) -> Held:
+    """A definitive no: judged only after looking whether somebody else has newer tokens."""
+    if await bury(database, held.whose, held.version):
+        raise base.ReconnectRequired("invalid_grant", "The platform refuses the refresh token.")
+    return _living(await read(database, vault, held.whose))
+
+
+def _seal(vault: Vault, whose: Whose, tokens: base.Tokens) -> tuple[bytes, bytes | None]:
+    refresh = tokens.refresh_token or None
+    return (
+        vault.seal(tokens.access_token, whose.place("access")),
+        None if refresh is None else vault.seal(refresh, whose.place("refresh")),
+    )
+
+
+async def _changed(database: Database, statement: str, whose: Whose, version: int, *values: object) -> bool:
+    """Run one of the statements above in a transaction of its own; whether it met its row."""
+    async with database.write() as session:
+        connection = await raw(session)
+        return await connection.fetchval(statement, *whose.key, version, *values) is not None

@@ -1,0 +1,51 @@
+"""Which connector speaks to which platform in which world, and what its failures mean to a caller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services import errors
+from services.platforms import base
+
+
+@dataclass(frozen=True)
+class Platforms:
+    """The configured connectors, by platform and world (True: live)."""
+
+    connectors: Mapping[tuple[str, bool], base.Connector]
+
+    def connector(self, platform: str, livemode: bool) -> base.Connector:
+        """The connector. Raises PlatformError, NOT_OFFERED, when none is configured."""
+        connector = self.connectors.get((platform, livemode))
+        if connector is None:
+            world = "live" if livemode else "test"
+            raise errors.PlatformError(
+                f"{platform} is not offered in {world} mode.",
+                remedy="Ask the operator to configure the platform, or use another one.",
+                reason="NOT_OFFERED",
+                platform=platform,
+            )
+        return connector
+
+
+# A failure's kind -> reason, text, remedy. The platform's own text stays in our log: it may quote anything.
+_MEANINGS: Mapping[type[base.Failure], tuple[str, str, str]] = {
+    base.ReconnectRequired: ("RECONNECT_REQUIRED", "The grant is over.", "Connect the creator again."),
+    base.AuthExpired: ("RECONNECT_REQUIRED", "The grant is over.", "Connect the creator again."),
+    base.ScopeMissing: (
+        "SCOPE_MISSING",
+        "The creator did not allow this.",
+        "Connect the creator again and ask for every permission.",
+    ),
+    base.RateLimited: ("THROTTLED", "The platform asks us to slow down.", "Try again later."),
+    base.Transient: ("AWAY", "The platform does not answer properly.", "Try again shortly."),
+}
+
+
+def explain(platform: str, failure: base.Failure) -> errors.PlatformError:
+    """A connector's failure as an error the caller may see: platform, its code, reason, remedy."""
+    reason, text, remedy = _MEANINGS.get(
+        type(failure), (None, "The platform answered what it should not.", "Report it if it stays so.")
+    )
+    return errors.PlatformError(
+        f"{platform}: {text}", remedy=remedy, reason=reason, platform=platform, platformCode=failure.code
+    )

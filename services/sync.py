@@ -1,0 +1,278 @@
+"""What a sync does: read the creator, then the videos page by page, in slices that survive their worker.
+
+A slice is a job: some pages or seconds, each page and the cursor behind it in one transaction, no transaction
+open while the platform is asked. Whoever takes a slice raises the sync's fence; older takers write nothing.
+"""
+
+import asyncio
+import functools
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.session import Database, raw
+from services import errors, events, grants, jobs, sync_store
+from services.platforms import base, registry
+from services.vault import Vault
+
+PAGES_A_SLICE = 10
+SECONDS_A_SLICE = 20.0
+MOST_FAILURES = 8
+MOST_PAGES = 2_000  # a platform whose pages never end ends here
+WAIT_FIRST, WAIT_MOST, THROTTLED_WAIT = 1.0, 300.0, 60.0
+GIVE_UP_AFTER = timedelta(hours=24)
+REREAD_SECONDS = 2.0
+
+ENDED = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"})
+AWAITED = frozenset({"MANUAL", "CONNECT"})
+"""Triggers behind which somebody waits: their jobs go first."""
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Requested:
+    """The open sync of a creator; `joined` when it was there before."""
+
+    sync_id: UUID
+    joined: bool
+
+
+async def request(
+    session: AsyncSession, account_id: UUID, livemode: bool, creator_id: UUID, trigger: str
+) -> Requested:
+    """Open a sync, its first job in the same transaction; or join the one that is open.
+
+    Raises NotFound when there is no such creator (any more).
+    """
+    connection = await raw(session)
+    whose = (account_id, livemode, creator_id)
+    if await connection.fetchval(sync_store.KNOWN, *whose) is None:
+        raise errors.NotFound("creator")
+    for _ in range(3):
+        sync_id = await connection.fetchval(sync_store.OPEN, *whose, trigger)
+        if sync_id is not None:
+            priority = jobs.SOON if trigger in AWAITED else jobs.LATER
+            await jobs.enqueue(
+                session, jobs.SYNC_SLICE, *job(account_id, livemode, sync_id, 0), priority=priority
+            )
+            return Requested(sync_id, joined=False)
+        sync_id = await connection.fetchval(sync_store.JOIN, *whose)
+        if sync_id is not None:
+            return Requested(sync_id, joined=True)
+    raise errors.Conflict("A sync of this creator is just ending.", remedy="Try again.")
+
+
+async def wait_until_ended(
+    database: Database,
+    listener: events.Events,
+    *,
+    account_id: UUID,
+    livemode: bool,
+    sync_id: UUID,
+    seconds: float,
+) -> bool:
+    """Whether the sync ended within the time; gone counts as ended."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    with listener.subscribe(events.SYNC, str(sync_id)) as hints:
+        while True:
+            async with database.read() as connection:
+                status = await connection.fetchval(sync_store.STATUS, account_id, livemode, sync_id)
+            left = end - loop.time()
+            if status is None or status in ENDED or left <= 0:
+                return status is None or status in ENDED
+            await hints.wait(min(left, REREAD_SECONDS))
+
+
+def job(account_id: UUID, livemode: bool, sync_id: UUID, number: int) -> tuple[Mapping[str, Any], str]:
+    """Payload and key of a slice's job: ids only, nothing of the person."""
+    payload = {
+        "account_id": str(account_id),
+        "livemode": livemode,
+        "sync_id": str(sync_id),
+        "slice": number,
+    }
+    return payload, f"{sync_id}:{number}"
+
+
+async def run_slice(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    payload: Mapping[str, Any],
+    *,
+    stop: asyncio.Event | None = None,
+) -> timedelta | None:
+    """Read one slice. None: done, or not ours any more; else how long to wait before it is tried again."""
+    async with database.write() as session:
+        run = await sync_store.take(
+            await raw(session),
+            vault,
+            account_id=UUID(payload["account_id"]),
+            livemode=payload["livemode"],
+            sync_id=UUID(payload["sync_id"]),
+            number=payload["slice"],
+        )
+    if run is None:
+        return None
+    slice_ = _Slice(database, vault, platforms, run, stop or asyncio.Event())
+    try:
+        return await slice_.read()
+    except sync_store.Superseded:
+        log.info("sync.superseded", sync=str(run.id), slice=run.slice, fence=run.fence)
+        return None
+
+
+@dataclass
+class _Slice:
+    """One taker's walk over some pages."""
+
+    database: Database
+    vault: Vault
+    platforms: registry.Platforms
+    run: sync_store.Run
+    stop: asyncio.Event
+    held: grants.Held | None = field(default=None, init=False, repr=False)
+
+    async def read(self) -> timedelta | None:
+        if self.run.failures > MOST_FAILURES:
+            await self._end("INTERNAL", f"The reading stopped {MOST_FAILURES} times without progress.")
+            return None
+        try:
+            connector = self.platforms.connector(self.run.platform, self.run.livemode)
+            if not self.run.begun:
+                await self._profile(await self._ask(connector.profile))
+            await self._pages(connector)
+        except errors.PlatformError as refusal:
+            await self._end(str(refusal.extra.get("reason", refusal.code)), refusal.message)
+        except base.Failure as failure:
+            return await self._failed(failure)
+        return None
+
+    async def _pages(self, connector: base.Connector) -> None:
+        loop = asyncio.get_running_loop()
+        end, pages = loop.time() + SECONDS_A_SLICE, 0
+        cursor, skipped = self.run.cursor, self.run.skipped
+        while True:
+            page = await self._ask(functools.partial(_videos, connector, cursor))
+            pages += 1
+            storable = tuple(video for video in page.videos if sync_store.is_storable(video))
+            skipped += page.skipped + len(page.videos) - len(storable)
+            cursor = page.cursor
+            over = pages >= PAGES_A_SLICE or loop.time() >= end or self.stop.is_set()
+            await self._store(storable, {"next": cursor, "skipped": skipped}, over=over)
+            if cursor is None or over:
+                return
+
+    async def _store(
+        self, videos: tuple[base.VideoRecord, ...], saved: Mapping[str, Any], *, over: bool
+    ) -> None:
+        """A page, and in its transaction what follows: the end, the next slice's job, or nothing."""
+        run = self.run
+        async with self.database.write() as session:
+            connection = await raw(session)
+            await sync_store.hold(connection, run)
+            await sync_store.write_page(connection, run, videos, saved)
+            if saved["next"] is None:
+                await self._finish_walk(connection, saved["skipped"])
+            elif run.slice * PAGES_A_SLICE >= MOST_PAGES:
+                error = ("ENDLESS", "The platform's pages do not end.")
+                await sync_store.finish(connection, run, "PARTIAL", whole=False, error=error)
+            elif over:
+                slice_ = await connection.fetchval(sync_store.NEXT_SLICE, *run.key)
+                following = job(run.account_id, run.livemode, run.id, slice_)
+                await jobs.enqueue(session, jobs.SYNC_SLICE, *following)
+
+    async def _finish_walk(self, connection: Any, skipped: int) -> None:
+        if skipped == 0:
+            await sync_store.finish(connection, self.run, "SUCCEEDED", whole=True)
+            return
+        error = ("SKIPPED", f"{skipped} items could not be read; nothing was marked as gone.")
+        await sync_store.finish(connection, self.run, "PARTIAL", whole=True, error=error)
+
+    async def _profile(self, profile: base.Profile) -> None:
+        async with self.database.write() as session:
+            connection = await raw(session)
+            await sync_store.hold(connection, self.run)
+            await sync_store.write_profile(connection, self.run, profile)
+
+    async def _ask(self, call: Callable[[base.Tokens], Awaitable[T]]) -> T:
+        """A platform call with living tokens; refused ones are refreshed once, then the grant is dead."""
+        held = await self._tokens()
+        try:
+            return await call(held.tokens)
+        except base.AuthExpired:
+            pass
+        self.held = held = await grants.renewed(
+            self.database, self.vault, self.platforms, held.whose, held.version
+        )
+        try:
+            return await call(held.tokens)
+        except base.AuthExpired as failure:
+            raise base.ReconnectRequired(failure.code, failure.message) from failure
+
+    async def _tokens(self) -> grants.Held:
+        now = datetime.now(UTC)
+        if self.held is None or self.held.is_stale(now):
+            whose = grants.Whose(*self.run.creator)
+            self.held = await grants.tokens_for(self.database, self.vault, self.platforms, whose, now=now)
+        return self.held
+
+    async def _failed(self, failure: base.Failure) -> timedelta | None:
+        """What a failure means: wait and come again, or the end of this sync."""
+        log.info(
+            "sync.failed", sync=str(self.run.id), kind=type(failure).__name__, code=failure.code,
+            log_id=failure.log_id,
+        )  # fmt: skip
+        told = registry.explain(self.run.platform, failure)
+        code = str(told.extra.get("reason", told.code))
+        again = self._wait(failure)
+        if again is not None:
+            await self._put_off(code, told.message, again, throttled=isinstance(failure, base.RateLimited))
+            return again
+        if isinstance(failure, base.ReconnectRequired) and self.held is not None:
+            await grants.bury(self.database, self.held.whose, self.held.version)
+        await self._end(code, told.message)
+        return None
+
+    def _wait(self, failure: base.Failure) -> timedelta | None:
+        now = datetime.now(UTC)
+        if now - self.run.queued_at > GIVE_UP_AFTER:
+            return None
+        jitter = 0.5 + random.random()  # noqa: S311 -- spreads, hides nothing
+        if isinstance(failure, base.RateLimited):
+            told = (failure.retry_at - now).total_seconds() if failure.retry_at else THROTTLED_WAIT
+            return timedelta(seconds=max(told, 0.0) + jitter)
+        if isinstance(failure, base.Transient) and self.run.failures < MOST_FAILURES:
+            return timedelta(seconds=min(WAIT_FIRST * 2**self.run.failures, WAIT_MOST) * jitter)
+        return None
+
+    async def _put_off(self, code: str, message: str, again: timedelta, *, throttled: bool) -> None:
+        async with self.database.write() as session:
+            connection = await raw(session)
+            await sync_store.hold(connection, self.run)
+            await connection.execute(sync_store.PUT_OFF, *self.run.key, code, message, again, throttled)
+
+    async def _end(self, code: str, message: str) -> None:
+        """End early: PARTIAL when something was read, else FAILED. Nothing is marked as gone."""
+        async with self.database.write() as session:
+            connection = await raw(session)
+            await sync_store.hold(connection, self.run)
+            seen = await connection.fetchval(sync_store.SEEN, *self.run.key)
+            some = code == "SCOPE_MISSING" or (seen and code != "RECONNECT_REQUIRED")
+            status = "PARTIAL" if some else "FAILED"
+            await sync_store.finish(connection, self.run, status, whole=False, error=(code, message))
+
+
+def _videos(
+    connector: base.Connector, cursor: Mapping[str, Any] | None, tokens: base.Tokens
+) -> Awaitable[base.Page]:
+    return connector.videos(tokens, cursor)

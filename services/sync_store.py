@@ -1,0 +1,343 @@
+"""The statements of a sync: taking it, writing a page under its fence, ending it.
+
+Lock order everywhere: the creator's row first (here for key share, in `services.erase` for update), then the
+sync's. So a disconnect waits for at most one page, and no page is written after it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from db.session import Connection
+from services import events
+from services.platforms import base
+from services.vault import Vault
+
+# Three counters are added up in a generated column: a third of int8 each, rounded down to a power of two.
+COUNT_MAX = 2**61 - 1
+NAME_MAX, TITLE_MAX, TEXT_MAX, URL_MAX = 300, 500, 10_000, 4_096
+"""Longer ones are cut: an index entry and a tsvector have their limits, and a page must not fail on them."""
+
+# A creator that is not being erased, and a sync nobody has open: `request` joins the open one.
+KNOWN = """
+select 1 from creators where account_id = $1 and livemode = $2 and id = $3 for key share
+"""
+
+# The partial unique index is the rule "one open sync a creator"; the loser of a race gets nothing back.
+OPEN = """
+insert into syncs (account_id, livemode, creator_id, trigger) values ($1, $2, $3, $4)
+on conflict (account_id, creator_id) where status in ('QUEUED', 'RUNNING') do nothing
+returning id
+"""
+
+JOIN = """
+select id from syncs
+where account_id = $1 and livemode = $2 and creator_id = $3 and status in ('QUEUED', 'RUNNING')
+for key share
+"""
+
+# Every taker raises the fence; who took it before writes nothing any more. A take counts as a failure until
+# a page is stored: a sync that kills its worker each time ends.
+TAKE = """
+update syncs set fence = fence + 1, status = 'RUNNING', started_at = coalesce(started_at, now()),
+  touched_at = now(), attempts = attempts + (attempts = 0 or failures > 0)::int, failures = failures + 1
+where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
+returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen
+"""
+
+WHO = """
+select platform, external_id from creators where account_id = $1 and livemode = $2 and id = $3
+"""
+
+# Before any write of a slice: the creator stands, was not disconnected, and nobody took the sync after us.
+# The rows are locked in the order of the two clauses.
+HOLD = """
+select 1
+from creators c join syncs s on (s.account_id, s.creator_id) = (c.account_id, c.id)
+where s.account_id = $1 and s.livemode = $2 and s.id = $3 and s.fence = $4 and s.status = 'RUNNING'
+  and not exists (select from tombstones t
+                  where t.account_id = $1 and t.livemode = $2 and t.digest = any($5::bytea[]))
+for key share of c for no key update of s
+"""
+
+PROFILE = """
+update creators set username = $4, display_name = $5, bio = $6, avatar_url = $7, profile_url = $8,
+  verified = $9, followers = $10, following = $11, likes = $12, views = $13, video_count = $14
+where account_id = $1 and livemode = $2 and id = $3
+"""
+
+# Reconnecting keeps id, data and the partner's reference; what the platform tells is written over.
+CONNECT = """
+insert into creators as c (account_id, livemode, platform, external_id, reference, username, display_name, bio,
+  avatar_url, profile_url, verified, followers, following, likes, views, video_count)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+on conflict (account_id, livemode, platform, external_id) do update set
+  reference = coalesce(excluded.reference, c.reference), username = excluded.username,
+  display_name = excluded.display_name, bio = excluded.bio, avatar_url = excluded.avatar_url,
+  profile_url = excluded.profile_url, verified = excluded.verified, followers = excluded.followers,
+  following = excluded.following, likes = excluded.likes, views = excluded.views,
+  video_count = excluded.video_count
+returning id
+"""
+
+# One point an hour: the hour's last reading stands.
+CREATOR_POINT = """
+insert into creator_stats (account_id, livemode, creator_id, at, followers, following, likes, views, video_count)
+values ($1, $2, $3, date_trunc('hour', now()), $4, $5, $6, $7, $8)
+on conflict (account_id, creator_id, at) do update set followers = excluded.followers,
+  following = excluded.following, likes = excluded.likes, views = excluded.views,
+  video_count = excluded.video_count
+"""
+
+EXPECT = """
+update syncs set videos_expected = $5, touched_at = now()
+where account_id = $1 and livemode = $2 and id = $3 and fence = $4
+"""
+
+# A page in one statement: videos, their history, the sync's counters and cursor, and the hint.
+# `seen_in` moves on every row, so that an ended walk knows whom it missed; a row counts as updated only where
+# something lasting changed (cover and media addresses die by themselves), and once a sync.
+PAGE = """
+with page as (
+  select * from unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+                       $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::timestamptz[])
+    as page (external_id, kind, title, description, url, cover_url, media_url,
+             views, likes, comments, shares, duration, published_at)
+), written as (
+  insert into videos (account_id, livemode, creator_id, seen_in, external_id, kind, title, description, url,
+                      cover_url, media_url, views, likes, comments, shares, duration, published_at)
+  select $1, $2, $3, $4, page.* from page
+  on conflict (account_id, creator_id, external_id) do update set
+    seen_in = excluded.seen_in, kind = excluded.kind, title = excluded.title,
+    description = excluded.description, url = excluded.url, cover_url = excluded.cover_url,
+    media_url = excluded.media_url, views = excluded.views, likes = excluded.likes,
+    comments = excluded.comments, shares = excluded.shares, duration = excluded.duration,
+    published_at = excluded.published_at, gone_at = null
+  returning new.id, new.views, new.likes, new.comments, new.shares,
+    old.id is null as added,
+    old.seen_in is distinct from new.seen_in as first_seen,
+    old.id is not null and old.seen_in <> new.seen_in and
+      (old.kind, old.title, old.description, old.url, old.views, old.likes, old.comments, old.shares,
+       old.duration, old.published_at, old.gone_at)
+      is distinct from
+      (new.kind, new.title, new.description, new.url, new.views, new.likes, new.comments, new.shares,
+       new.duration, new.published_at, new.gone_at) as updated,
+    (old.views, old.likes, old.comments, old.shares)
+      is distinct from (new.views, new.likes, new.comments, new.shares) as moved
+), points as (
+  insert into video_stats (account_id, livemode, creator_id, video_id, at, views, likes, comments, shares)
+  select $1, $2, $3, id, date_trunc('hour', now()), views, likes, comments, shares from written
+  where (added or moved) and num_nonnulls(views, likes, comments, shares) > 0
+  on conflict (account_id, creator_id, video_id, at) do update set views = excluded.views,
+    likes = excluded.likes, comments = excluded.comments, shares = excluded.shares
+), counted as (
+  select count(*) filter (where first_seen) as seen, count(*) filter (where added) as added,
+         count(*) filter (where updated) as updated
+  from written
+)
+update syncs set videos_seen = videos_seen + counted.seen, videos_added = videos_added + counted.added,
+  videos_updated = videos_updated + counted.updated, cursor = cast($19::text as jsonb), failures = 0,
+  error_code = null, error_message = null, error_retry_at = null, touched_at = now()
+from counted
+where account_id = $1 and livemode = $2 and id = $4 and fence = $5
+returning pg_notify('creator_graph_sync', id::text)
+"""
+
+NEXT_SLICE = """
+update syncs set slice = slice + 1 where account_id = $1 and livemode = $2 and id = $3 and fence = $4
+returning slice
+"""
+
+# Only after a full, clean walk.
+GONE = """
+update videos set gone_at = now()
+where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 and gone_at is null
+"""
+
+# Mean over the 30 newest; those without a rate do not count.
+READ_WHOLE = """
+update creators set synced_at = now(), engagement_rate = (
+  select avg(engagement_rate) from (
+    select engagement_rate from videos
+    where account_id = $1 and livemode = $2 and creator_id = $3 and gone_at is null
+    order by published_at desc, id desc limit 30) newest)
+where account_id = $1 and livemode = $2 and id = $3
+"""
+
+END = """
+update syncs set status = $5, error_code = $6, error_message = $7, error_retry_at = null, cursor = null,
+  finished_at = now(), touched_at = now(), failures = 0
+where account_id = $1 and livemode = $2 and id = $3 and fence = $4
+"""
+
+# The slice is tried again later. Waiting because the platform said so is no failure.
+PUT_OFF = """
+update syncs set error_code = $5, error_message = $6, error_retry_at = now() + $7, touched_at = now(),
+  failures = case when $8 then greatest(failures - 1, 0) else failures end
+where account_id = $1 and livemode = $2 and id = $3 and fence = $4
+returning pg_notify('creator_graph_sync', id::text)
+"""
+
+SEEN = "select videos_seen from syncs where account_id = $1 and livemode = $2 and id = $3 and fence = $4"
+STATUS = "select status from syncs where account_id = $1 and livemode = $2 and id = $3"
+
+
+class Superseded(Exception):  # noqa: N818 -- what became of this taker
+    """Somebody took the sync after us, or the creator is gone: nothing may be written."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A sync as one taker holds it."""
+
+    account_id: UUID
+    livemode: bool
+    id: UUID
+    creator_id: UUID
+    platform: str
+    fence: int
+    slice: int
+    cursor: Mapping[str, Any] | None
+    skipped: int
+    begun: bool
+    failures: int
+    queued_at: datetime
+    seen: int
+    digests: tuple[bytes, ...]
+
+    @property
+    def key(self) -> tuple[UUID, bool, UUID, int]:
+        return self.account_id, self.livemode, self.id, self.fence
+
+    @property
+    def creator(self) -> tuple[UUID, bool, UUID]:
+        return self.account_id, self.livemode, self.creator_id
+
+
+def person(platform: str, external_id: str) -> str:
+    """What a tombstone is the digest of."""
+    return f"{platform}:{external_id}"
+
+
+async def take(
+    connection: Connection, vault: Vault, *, account_id: UUID, livemode: bool, sync_id: UUID, number: int
+) -> Run | None:
+    """Make this taker the only one; None when the slice is over, or the sync, or the creator gone."""
+    row = await connection.fetchrow(TAKE, account_id, livemode, sync_id, number)
+    if row is None:
+        return None
+    who = await connection.fetchrow(WHO, account_id, livemode, row["creator_id"])
+    if who is None:
+        return None
+    saved = json.loads(row["cursor"]) if row["cursor"] else {}
+    return Run(
+        account_id=account_id,
+        livemode=livemode,
+        id=sync_id,
+        creator_id=row["creator_id"],
+        platform=who["platform"],
+        fence=row["fence"],
+        slice=row["slice"],
+        cursor=saved.get("next"),
+        skipped=saved.get("skipped", 0),
+        begun=bool(saved),
+        failures=row["failures"],
+        queued_at=row["queued_at"],
+        seen=row["videos_seen"],
+        digests=vault.digests(person(who["platform"], who["external_id"]), "tombstone"),
+    )
+
+
+async def hold(connection: Connection, run: Run) -> None:
+    """Lock creator and sync for this transaction. Raises Superseded when this taker may not write."""
+    if await connection.fetchval(HOLD, *run.key, list(run.digests)) is None:
+        raise Superseded
+
+
+async def write_profile(connection: Connection, run: Run, profile: base.Profile) -> None:
+    """The creator's row, the hour's history point, and how many videos are to be expected."""
+    told = profile_values(profile)
+    await connection.execute(PROFILE, *run.creator, *told)
+    await connection.execute(CREATOR_POINT, *run.creator, *told[6:])
+    await connection.execute(EXPECT, *run.key, told[-1])
+    await events.notify(connection, events.SYNC, str(run.id))
+
+
+async def write_page(
+    connection: Connection, run: Run, videos: Iterable[base.VideoRecord], saved: Mapping[str, Any]
+) -> None:
+    """A page's videos and history, and beside them where the next one begins."""
+    unique = {video.external_id: video for video in videos}  # a row can be written once a statement
+    rows = [_video_values(video) for video in unique.values()]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(13)]
+    await connection.execute(PAGE, *run.creator, run.id, run.fence, *columns, json.dumps(saved))
+
+
+async def finish(
+    connection: Connection, run: Run, status: str, *, whole: bool, error: tuple[str, str] | None = None
+) -> None:
+    """End the sync; after a whole walk the creator's mean and time, and only if clean the gone videos."""
+    if whole and error is None:
+        await connection.execute(GONE, *run.creator, run.id)
+    if whole:
+        await connection.execute(READ_WHOLE, *run.creator)
+    await connection.execute(END, *run.key, status, *(error or (None, None)))
+    await events.notify(connection, events.SYNC, str(run.id))
+    world = "live" if run.livemode else "test"
+    await events.notify(connection, events.CREATOR, f"{run.account_id}:{world}:{run.creator_id}")
+
+
+def profile_values(profile: base.Profile) -> tuple[Any, ...]:
+    """In the order of the columns, username to video_count."""
+    return (
+        _cut(profile.username, NAME_MAX),
+        _cut(profile.display_name, NAME_MAX),
+        _cut(profile.bio, TEXT_MAX),
+        _short(profile.avatar_url),
+        _short(profile.profile_url),
+        profile.verified,
+        _count(profile.followers),
+        _count(profile.following),
+        _count(profile.likes),
+        _count(profile.views),
+        _count(profile.video_count),
+    )
+
+
+def is_storable(video: base.VideoRecord) -> bool:
+    """An id too long for the index would have to be cut, and then be another video's."""
+    return 0 < len(video.external_id) <= NAME_MAX
+
+
+def _video_values(video: base.VideoRecord) -> tuple[Any, ...]:
+    return (
+        video.external_id,
+        video.kind,
+        _cut(video.title, TITLE_MAX),
+        _cut(video.description, TEXT_MAX),
+        _short(video.url),
+        _short(video.cover_url),
+        _short(video.media_url),
+        _count(video.views),
+        _count(video.likes),
+        _count(video.comments),
+        _count(video.shares),
+        _count(video.duration),
+        video.published_at,
+    )
+
+
+def _cut(value: str | None, limit: int) -> str | None:
+    return None if value is None else value[:limit]
+
+
+def _short(url: str | None) -> str | None:
+    """An address cut in two leads elsewhere: better none."""
+    return url if url is not None and len(url) <= URL_MAX else None
+
+
+def _count(value: int | None) -> int | None:
+    return None if value is None else min(max(value, 0), COUNT_MAX)

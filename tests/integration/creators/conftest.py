@@ -1,0 +1,173 @@
+"""A whole small world: the simulated TikTok over loopback HTTP, our services on a real database, a worker."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+import yarl
+from aiohttp import test_utils
+from db.session import Database
+
+import simulators
+from server import worker
+from services import connecting, grants, jobs, sync
+from services.platforms import base, client, registry, tiktok
+from services.vault import Vault
+
+CALLBACK = "https://ours.example/connect/tiktok/callback"
+RETURN = "https://partner.example/done"
+OWN = "https://partner.example/redirect"
+
+ACCOUNT = """
+with plan as (
+  insert into plans (name, rank, monthly_credits, requests_per_minute, test_requests_per_minute, max_websockets)
+  values ('sandbox', 0, 1000, 60, 30, 1) on conflict do nothing)
+insert into accounts (name, plan, return_urls) values ($1, 'sandbox', $2) returning id
+"""
+
+
+@dataclass
+class Stage:
+    database: Database
+    vault: Vault
+    platforms: registry.Platforms
+    connector: tiktok.TikTok
+    session: aiohttp.ClientSession
+    world: Any
+    url: str
+    account: UUID
+
+    async def begin(self, own: bool = False, **more: Any) -> connecting.Begun:
+        asked = {
+            "reference": None, "return_url": RETURN, "redirect_uri": OWN if own else None, "account_id": self.account,
+            "livemode": False, "platform": "TIKTOK", "callback_url": CALLBACK, "now": datetime.now(UTC),
+        } | more  # fmt: skip
+        async with self.database.write() as session:
+            return await connecting.begin(session, self.vault, self.connector, **asked)
+
+    async def decide(self, begun, creator, scopes=tiktok.SCOPES, decision="approve"):
+        """What the creator's browser brings back."""
+        form = [("creator", creator), ("decision", decision), *(("scope", scope) for scope in scopes)]
+        url = yarl.URL(begun.auth_url, encoded=True)
+        async with self.session.post(url, data=form, allow_redirects=False) as answer:
+            return list(yarl.URL(answer.headers["Location"], encoded=True).query.items())
+
+    async def callback(self, query, **more):
+        return await connecting.callback(
+            self.database, self.vault, self.platforms, platform="TIKTOK", query=query, **more
+        )
+
+    async def connect(self, creator, scopes=tiktok.SCOPES, **more):
+        begun = await self.begin(**more)
+        return await self.callback(await self.decide(begun, creator, scopes))
+
+    async def attempt(self, state, account=None, now=None, livemode=False):
+        async with self.database.read() as connection:
+            return await connecting.attempt(
+                connection, account or self.account, livemode, state, now or datetime.now(UTC)
+            )
+
+    async def request(self, creator_id, trigger="MANUAL"):
+        async with self.database.write() as session:
+            return await sync.request(session, self.account, False, creator_id, trigger)
+
+    def whose(self, creator_id) -> grants.Whose:
+        return grants.Whose(self.account, False, creator_id)
+
+    async def one(self, statement, *values):
+        async with self.database.read() as connection:
+            return await connection.fetchrow(statement, *values)
+
+    async def value(self, statement, *values):
+        async with self.database.read() as connection:
+            return await connection.fetchval(statement, *values)
+
+    async def execute(self, statement, *values):
+        connection = await self.database.connect()
+        await connection.execute(statement, *values)
+        await connection.close()
+
+    async def ended(self, sync_id, seconds=60):
+        """The sync's row once it has ended."""
+        async with asyncio.timeout(seconds):
+            while True:
+                row = await self.one("select * from syncs where id = $1", sync_id)
+                if row is None or row["status"] in sync.ENDED:
+                    return row
+                await asyncio.sleep(0.05)
+
+    @contextlib.asynccontextmanager
+    async def working(self, **more):
+        stop = asyncio.Event()
+        task = asyncio.create_task(worker.run(self.database, self.vault, self.platforms, stop, **more))
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(30):
+                await task
+
+    async def synced(self, creator_id, trigger="MANUAL"):
+        requested = await self.request(creator_id, trigger)
+        return await self.ended(requested.sync_id)
+
+    def fault(self, endpoint, kind, **more):
+        self.world.faults.add(simulators.Fault(endpoint, kind, **more))
+
+    def videos_of(self, username):
+        """How many the simulator shows."""
+        from simulators import people, videos  # noqa: PLC0415 -- only here does a test look behind the wire
+
+        return videos.count(people.BY_USERNAME[username], self.world.clock.now())
+
+
+async def new_account(database: Database, name: str = "ours") -> UUID:
+    connection = await database.connect()
+    account: UUID = await connection.fetchval(ACCOUNT, name, [RETURN, OWN])
+    await connection.close()
+    return account
+
+
+@pytest.fixture
+async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    monkeypatch.setattr(sync, "WAIT_FIRST", 0.02)
+    monkeypatch.setattr(sync, "THROTTLED_WAIT", 0.0)
+    registered = simulators.App(
+        "ck", "cs", "Ours", frozenset({CALLBACK, OWN}).__contains__, pkce_required=True
+    )
+    application = simulators.create([registered])
+    world = application[simulators.WORLD]
+    world.knobs.rate_limit = 1_000_000
+    quick = client.Patience(total=5.0, attempts=2, wait_initial=0, wait_max=0, wait_jitter=0)
+    async with (
+        test_utils.TestServer(application, host="127.0.0.1") as server,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+    ):
+        url = str(server.make_url("/tiktok"))
+        app = base.App("ck", "cs", auth_url=url, api_url=url)
+        connector = tiktok.TikTok(app, client.Client(session, patience=quick))
+        yield Stage(
+            database,
+            Vault([os.urandom(32)]),
+            registry.Platforms({("TIKTOK", False): connector}),
+            connector,
+            session,
+            world,
+            url,
+            await new_account(database),
+        )
+
+
+@pytest.fixture
+def queued(stage: Stage):
+    async def count() -> int:
+        return await stage.value(f"select count(*) from {jobs.TABLE}")
+
+    return count
