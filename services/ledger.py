@@ -31,6 +31,7 @@ with recursive asked as materialized (
          coalesce(a.monthly_credits, p.monthly_credits) as monthly,
          row_number() over (partition by t.account_id order by t.ord) as turn,
          j.refusal,
+         k.last_used_at is null or k.last_used_at < now() - interval '1 minute' as due,
          case when t.gated and j.refusal is null and k.livemode then t.credits else 0 end as price
     from unnest($1::uuid[], $2::uuid[], $3::bool[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
                 $8::text[], $9::bigint[], $10::text[], $11::text[]) with ordinality
@@ -114,7 +115,7 @@ with recursive asked as materialized (
 ), seen as materialized (
   select k.account_id, k.id
     from api_keys k
-   where (k.account_id, k.id) in (select account_id, key_id from asked where refusal is null)
+   where (k.account_id, k.id) in (select account_id, key_id from asked where refusal is null and due)
      and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute')
    order by k.account_id, k.id
      for no key update skip locked

@@ -78,8 +78,10 @@ class RateLimits:
         taken: dict[Bucket, int] = {}
         wait = 0
         for _name, bucket, limit in _limits(caller):
-            step = _step(limit)
-            taken[bucket] = self._level(bucket, limit, at) + step
+            step, level = _step(limit), self._level(bucket, limit, at)
+            if level < self._full_at.get(bucket, level):
+                self._full_at[bucket] = level  # a clock was set back, or the limit raised
+            taken[bucket] = level + step
             wait = max(wait, taken[bucket] - step * limit - at)
         if wait > 0:
             raise errors.RateLimited(_ceil_seconds(wait))
