@@ -12,7 +12,7 @@ from db.session import Database
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
-from services import callers, credits, events, rate_limits, vault
+from services import callers, credits, errors, events, rate_limits, vault
 from services.platforms import registry
 
 
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass
 class Context:
-    """One operation of one caller. `delivered` and `charged` grow while it runs."""
+    """One operation of one caller. `delivered`, `charges` and `would_cost` grow while it runs."""
 
     services: Services
     caller: callers.Caller
@@ -62,7 +62,8 @@ class Context:
     variables: VariableValues
     now: datetime
     delivered: Delivered = field(default_factory=Delivered)
-    charges: list[credits.Settled] = field(default_factory=list)
+    charges: dict[str, credits.Settled] = field(default_factory=dict)  # of mutation fields, by response key
+    would_cost: int = 0
 
     def read(self, ids: tuple[UUID, ...] = ()) -> Read:
         """What a plan needs of this operation."""
@@ -93,6 +94,9 @@ async def build_context(
     Raises Unauthenticated, Forbidden (plan, address), RateLimited.
     """
     caller = await services.callers.authenticate(secret, ip, now)
-    return caller, services.limits.take(caller, now)
-
-
+    try:
+        return caller, services.limits.take(caller, now)
+    except errors.RateLimited as refusal:
+        refusal.headers = services.limits.peek(caller, now).headers()
+        services.cashier.record(credits.Usage(caller, code=refusal.code, ip=str(ip) if ip else None))
+        raise

@@ -66,7 +66,12 @@ class Operation:
         return found
 
     def prepared(
-        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str, variables: VariableValues
+        self,
+        path: tuple[str, ...],
+        field: Field,
+        kind: Many | Series | Lookup,
+        parent_type: str,
+        variables: VariableValues,
     ) -> Prepared:
         """The plans of a field of this operation; `path` are its response keys."""
         key = (path, self._switched(variables), kind.entity if isinstance(kind, Lookup) else None)
@@ -77,7 +82,8 @@ class Operation:
         return found
 
     def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
-        return tuple(variables.coerced.get(name) for name in self.switches)
+        # `is True`: another operation of the document may use the same name for a variable of any type.
+        return tuple(variables.coerced.get(name) is True for name in self.switches)
 
 
 def _trim(kept: OrderedDict[Any, Any]) -> None:
@@ -91,7 +97,9 @@ def _rooted(root: Any) -> Any:
 
 def _as_field(node: OperationDefinitionNode) -> FieldNode:
     """The operation as a field of its own, so that roots are read like any object's fields."""
-    return FieldNode(name=NameNode(value="root"), selection_set=node.selection_set, arguments=(), directives=())
+    return FieldNode(
+        name=NameNode(value="root"), selection_set=node.selection_set, arguments=(), directives=()
+    )
 
 
 class _Switches(Visitor):
@@ -128,6 +136,12 @@ class Documents:
 
     def _read(self, text: str) -> Mapping[str | None, Operation]:
         document = _parsed(text)
+        try:
+            return self._checked(text, document)
+        except RecursionError as error:
+            raise limits.refuse("depth", limits.DEPTH, limits.TOKENS) from error
+
+    def _checked(self, text: str, document: DocumentNode) -> Mapping[str | None, Operation]:
         found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
         if found:
             raise DocumentRefused(errors.ValidationFailed("The document is not valid.").code, found)
@@ -180,7 +194,9 @@ def _parsed(text: str) -> DocumentNode:
 def _chosen(operations: Mapping[str | None, Operation], name: str | None) -> Operation:
     if name is not None:
         if name not in operations:
-            raise errors.OperationResolutionFailure("The document has no operation of that name.", remedy="Check operationName.")
+            raise errors.OperationResolutionFailure(
+                "The document has no operation of that name.", remedy="Check operationName."
+            )
         return operations[name]
     if len(operations) != 1:
         raise errors.OperationResolutionFailure(

@@ -75,4 +75,8 @@ def refused(error: errors.ServiceError) -> list[dict[str, Any]]:
 
 def _at_document(found: GraphQLError, code: str) -> dict[str, Any]:
     places = [{"line": place.line, "column": place.column} for place in found.locations or ()]
-    return {"message": found.message, **({"locations": places} if places else {}), "extensions": {"code": code}}
+    return {
+        "message": found.message,
+        **({"locations": places} if places else {}),
+        "extensions": {"code": code},
+    }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +10,9 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry import Info
 
-from graph import cost, quote as quoting
+from graph import cost
 from graph import errors as reporting
+from graph import quote as quoting
 from graph.context import Asked, Context, Services
 from graph.documents import Operation
 from graph.policy import FREE
@@ -65,7 +66,9 @@ class Answer:
         return told
 
 
-async def answer(engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime) -> Answer:
+async def answer(
+    engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime
+) -> Answer:
     """The whole answer to one operation of a caller who was let in. Never raises but for cancellation."""
     started = datetime.now(UTC)
     try:
@@ -169,7 +172,9 @@ async def _run(engine: Engine, context: Context) -> ExecutionResult:
     return done
 
 
-async def _settled(context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime) -> Answer:
+async def _settled(
+    context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime
+) -> Answer:
     """The answer, once what it cost is written down; withheld when settlement refuses."""
     found = [reporting.formatted(error, context.asked.request_id) for error in result.errors or ()]
     code = found[0]["extensions"]["code"] if found else "OK"
@@ -177,7 +182,8 @@ async def _settled(context: Context, quote: quoting.Quote, result: ExecutionResu
     answer = Answer(data=result.data, errors=found, upper_bound=quote.max)
     answer.status = _status(result, found)
     if context.operation.kind == "mutation":
-        _add_charges(context, answer)
+        price = context.would_cost
+        answer.balance = _sum_of_charges(context, result)
     else:
         charge = price if context.caller.livemode else 0
         usage = context.usage(charge=charge, delivered=context.delivered, code=code, started=started)
@@ -189,12 +195,13 @@ async def _settled(context: Context, quote: quoting.Quote, result: ExecutionResu
     return answer
 
 
-def _add_charges(context: Context, answer: Answer) -> None:
-    """Mutation fields settled their own; the answer tells their sum."""
-    if context.charges:
-        last = context.charges[-1]
-        total = sum(settled.charged for settled in context.charges)
-        answer.balance = credits.Settled(total, last.remaining, last.limit, last.reset_at)
+def _sum_of_charges(context: Context, result: ExecutionResult) -> credits.Settled | None:
+    """Mutation fields settled their own; those that failed after that were rolled back, charge and all."""
+    failed = {error.path[0] for error in result.errors or () if error.path}
+    stood = [settled for key, settled in context.charges.items() if key not in failed]
+    if not stood:
+        return None
+    return replace(stood[-1], charged=sum(settled.charged for settled in stood))
 
 
 def _price(context: Context, result: ExecutionResult) -> int:
@@ -207,7 +214,9 @@ def _price(context: Context, result: ExecutionResult) -> int:
     paid = [
         root
         for root in context.operation.roots(context.variables)
-        if root.key not in failed and not root.name.startswith("__") and f"{root_type}.{root.name}" not in FREE
+        if root.key not in failed
+        and not root.name.startswith("__")
+        and f"{root_type}.{root.name}" not in FREE
     ]
     return cost.credits(context.delivered.total) if paid else 0
 

@@ -41,7 +41,7 @@ def context_of(info: Info) -> Context:
     return context
 
 
-def _core(info: Info) -> GraphQLResolveInfo:
+def _core(info: Info) -> GraphQLResolveInfo[Any]:
     return info._raw_info  # noqa: SLF001 -- Strawberry offers no other way to the path
 
 
@@ -67,20 +67,29 @@ class Reader:
         self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
     ) -> Mapping[UUID, Any]:
         prepared = self._prepared(path, field, Lookup(type_name), parent_type)
-        return await prepared.by_id(self.connection, self.context.read(tuple(wanted)), self.delivered)
+        found: Mapping[UUID, Any] = await prepared.by_id(
+            self.connection, self.context.read(tuple(wanted)), self.delivered
+        )
+        return found
 
-    def _prepared(self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str) -> Any:
+    def _prepared(
+        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str
+    ) -> Any:
         operation, variables = self.context.operation, self.context.variables
         return operation.prepared(path, field, kind, parent_type, variables)
 
-    async def fill(self, path: tuple[str, ...], fields: Sequence[Field], type_name: str, value: Mapping[str, Any]) -> Any:
+    async def fill(
+        self, path: tuple[str, ...], fields: Sequence[Field], type_name: str, value: Mapping[str, Any]
+    ) -> Any:
         """Plain data under its response keys; every Ref and Listed in it read by its plan."""
         filled: dict[str, Any] = {}
         for field in fields:
             if field.name == "__typename":
                 filled[field.key] = type_name
             else:
-                filled[field.key] = await self._filled((*path, field.key), field, type_name, value[field.name])
+                filled[field.key] = await self._filled(
+                    (*path, field.key), field, type_name, value[field.name]
+                )
         return filled
 
     async def _filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:
@@ -130,7 +139,9 @@ async def nodes(info: Info, wanted: Sequence[tuple[str, UUID]]) -> list[Any]:
     return [found.get(key) for key in wanted]
 
 
-def _count_repeats(delivered: Delivered, wanted: Sequence[tuple[str, UUID]], found: Mapping[Any, Any]) -> None:
+def _count_repeats(
+    delivered: Delivered, wanted: Sequence[tuple[str, UUID]], found: Mapping[Any, Any]
+) -> None:
     """An id asked for twice is delivered twice, and read once."""
     from graph.planner.entities import ENTITIES  # noqa: PLC0415
 
@@ -149,40 +160,50 @@ async def plain(info: Info, value: Mapping[str, Any]) -> Any:
 
 @dataclass
 class Mutation:
-    """One mutation field in its transaction."""
+    """One mutation field: its write, its payload and its charge commit together."""
 
     info: Info
-    context: Context
-    session: AsyncSession
-    reader: Reader
-    free: bool = False
+    started: datetime
 
-    async def payload(self, value: Mapping[str, Any]) -> Any:
-        """The payload, read inside the transaction."""
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """The field's transaction; call `settle` in it, last."""
+        async with context_of(self.info).services.database.write() as session:
+            yield session
+
+    async def settle(self, session: AsyncSession, value: Mapping[str, Any], *, free: bool = False) -> Any:
+        """Read the payload and charge for it, in the transaction.
+
+        Raises CreditsExhausted, Unauthenticated or Forbidden when the charge is refused; nothing is written then.
+        """
+        context, field, delivered = context_of(self.info), field_of(self.info), Delivered()
+        payload = await self.read(session, value, delivered)
+        coordinate = f"Mutation.{field.name}"
+        delivered.add(coordinate, 1, 0 if free else policy_of(self.info).weights.get(coordinate, 0))
+        charge = 0 if free else cost.credits(delivered.total)
+        context.would_cost += charge
+        usage = context.usage(
+            charge=charge if context.caller.livemode else 0,
+            delivered=delivered,
+            code="OK",
+            started=self.started,
+        )
+        context.charges[field.key] = await credits.charge(session, usage)
+        for name, count in delivered.counts.items():
+            context.delivered.add(name, count, delivered.thousandths[name])
+        return payload
+
+    async def read(
+        self, session: AsyncSession, value: Mapping[str, Any], delivered: Delivered | None = None
+    ) -> Any:
+        """The payload as it stands in the transaction."""
         field = field_of(self.info)
-        return await self.reader.fill((field.key,), field.fields, field.type_name, value)
+        reader = Reader(context_of(self.info), await raw(session), delivered or Delivered())
+        return await reader.fill((field.key,), field.fields, field.type_name, value)
 
 
-@asynccontextmanager
-async def mutation(info: Info, *, free: bool = False) -> AsyncIterator[Mutation]:
-    """One transaction for a mutation field: the write, its payload and its charge commit together.
-
-    Raises CreditsExhausted, Unauthenticated or Forbidden when the charge is refused; nothing is written then.
-    """
-    context, started = context_of(info), datetime.now(UTC)
-    coordinate = f"Mutation.{field_of(info).name}"
-    async with context.services.database.write() as session:
-        delivered = Delivered()
-        run = Mutation(info, context, session, Reader(context, await raw(session), delivered), free)
-        yield run
-        weight = policy_of(info).weights.get(coordinate, 0)
-        delivered.add(coordinate, 1, 0 if run.free else weight)
-        charge = 0 if run.free else cost.credits(delivered.total)
-        usage = context.usage(charge=charge, delivered=delivered, code="OK", started=started)
-        settled = await credits.charge(session, usage, context.now)
-    context.charges.append(settled)
-    for name, count in delivered.counts.items():
-        context.delivered.add(name, count, delivered.thousandths[name])
+def mutation(info: Info) -> Mutation:
+    return Mutation(info, datetime.now(UTC))
 
 
 async def reread(info: Info, value: Mapping[str, Any]) -> Any:

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, OperationDefinitionNode, SelectionSetNode
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
 
 from services import errors
 
@@ -55,6 +61,7 @@ class _Walk:
     def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._fragments = fragments
         self._sizes: dict[str, Size] = {}
+        self._counts: dict[str, int] = {}
 
     def fields_at(self, selection_set: SelectionSetNode) -> int:
         """Fields of one level, fragments spread out."""
@@ -63,7 +70,10 @@ class _Walk:
             if isinstance(node, FieldNode):
                 count += 1
             elif isinstance(node, FragmentSpreadNode):
-                count += self.fields_at(self._fragments[node.name.value].selection_set)
+                name = node.name.value
+                if name not in self._counts:
+                    self._counts[name] = self.fields_at(self._fragments[name].selection_set)
+                count += self._counts[name]
             else:
                 count += self.fields_at(node.selection_set)  # type: ignore[attr-defined]
         return count

@@ -41,9 +41,11 @@ class PageInfo:
 
 ValueKind = Literal["instant", "int", "float", "text"]
 _PACKED = {"instant": ">q", "int": ">q", "float": ">d"}
+MINUS_INFINITY = -(2**63)  # PostgreSQL's
+_EARLIEST, _LATEST = -63_082_281_600_000_000, 252_455_615_999_999_999  # microseconds: years 1 to 9999
 _ID_BYTES = 16
 _CHECK_BYTES = 3
-_LONGEST = 700
+_LONGEST = 4_000  # an order's value is in an index, whose rows have at most 2,704 bytes
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,9 @@ class Position:
     id: UUID
 
 
-def salt(account_id: UUID, livemode: bool, order: str) -> bytes:
-    """What a cursor's check covers besides its own bytes."""
-    return account_id.bytes + (b"L" if livemode else b"T") + order.encode()
+def salt(account_id: UUID, livemode: bool, place: str) -> bytes:
+    """What a cursor's check covers besides its own bytes; `place` names the list and its order."""
+    return account_id.bytes + (b"L" if livemode else b"T") + place.encode()
 
 
 def decode(cursor: str, kind: ValueKind, salt: bytes, argument: str) -> Position:
@@ -65,14 +67,30 @@ def decode(cursor: str, kind: ValueKind, salt: bytes, argument: str) -> Position
         if len(cursor) > _LONGEST:
             raise ValueError(cursor)
         data = base64.b64decode(cursor.encode("ascii"), validate=True)
+        if (
+            base64.b64encode(data).decode() != cursor
+        ):  # bits after the last byte: changed, and not noticed above
+            raise ValueError(cursor)
         body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
         if zlib.crc32(salt + body).to_bytes(4, "big")[-_CHECK_BYTES:] != check:
             raise ValueError(cursor)
         value, id = body[:-_ID_BYTES], UUID(bytes=body[-_ID_BYTES:])
-        return Position(value.decode() if kind == "text" else struct.unpack(_PACKED[kind], value)[0], id)
+        return Position(_value(value, kind), id)
     except (ValueError, binascii.Error, struct.error) as error:
         raise errors.BadUserInput(
             f"`{argument}` is not a cursor of this list.",
             remedy="Pass an endCursor or startCursor of the same field with the same orderBy.",
             argument=argument,
         ) from error
+
+
+def _value(data: bytes, kind: ValueKind) -> Any:
+    """The order's value. The check is no secret, so this too refuses what no row can hold."""
+    if kind == "text":
+        if b"\x00" in data:
+            raise ValueError(data)
+        return data.decode()
+    value = struct.unpack(_PACKED[kind], data)[0]
+    if kind == "instant" and value != MINUS_INFINITY and not _EARLIEST <= value <= _LATEST:
+        raise ValueError(value)
+    return value

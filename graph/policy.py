@@ -9,7 +9,9 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from graph.cost import Cost, ListSize, thousandths
 from graph.scopes import RequiresScope
 
-FREE = frozenset({"Query.viewer", "Query.plans", "Query.price", "Query.rateLimit", "Mutation.disconnectCreator"})
+FREE = frozenset(
+    {"Query.viewer", "Query.plans", "Query.price", "Query.rateLimit", "Mutation.disconnectCreator"}
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ def read_policy(schema: GraphQLSchema) -> Policy:
         if isinstance(directive, Cost):
             weights[coordinate] = thousandths(directive.weight)
         elif isinstance(directive, RequiresScope):
-            scopes[coordinate] = directive.scope.value
+            scopes[coordinate] = directive.scope.name
         elif isinstance(directive, ListSize):
             paged.add(coordinate)
     return Policy(weights, scopes, frozenset(paged))

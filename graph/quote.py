@@ -77,7 +77,7 @@ class _Walk:
                     self.object(node_type, (), below, count)
 
     def nodes(self, field: Field, path: str) -> None:
-        """node and nodes: the ids say which types."""
+        """Node and nodes: the ids say which types."""
         arguments = field.arguments(self.variables)
         given = arguments["ids"] if "ids" in arguments else [arguments["id"]]
         for type_name, count in _count_types(given):

@@ -50,7 +50,7 @@ def executable(schema: strawberry.Schema) -> GraphQLSchema:
     return core
 
 
-def _response_value(source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+def _response_value(source: Any, info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
     return source[info.path.key]
 
 

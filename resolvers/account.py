@@ -32,26 +32,31 @@ async def viewer(info: strawberry.Info) -> api_key.Viewer:
             "expiresAt": caller.expires_at,
         },
     )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 async def account(info: strawberry.Info) -> types.Account:
     found: Any = await fields.node(info, "Account", fields.context_of(info).caller.account_id)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 async def plans(info: strawberry.Info) -> list[types.Plan]:
     found: Any = await fields.listed(info)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 async def credits(info: strawberry.Info) -> types.Credits:
     context = fields.context_of(info)
     async with context.services.database.read() as connection:
         balance = await ledger.balance(connection, context.caller.account_id, context.now)
-    value = {"limit": balance.limit, "used": balance.used, "remaining": balance.remaining, "resetAt": balance.reset_at}
+    value = {
+        "limit": balance.limit,
+        "used": balance.used,
+        "remaining": balance.remaining,
+        "resetAt": balance.reset_at,
+    }
     found: Any = await fields.plain(info, value)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 async def rate_limit(info: strawberry.Info) -> types.RateLimit:
@@ -59,7 +64,7 @@ async def rate_limit(info: strawberry.Info) -> types.RateLimit:
     stands = context.services.limits.peek(context.caller, context.now)
     value = {"limit": stands.limit, "remaining": stands.remaining, "resetAt": stands.reset_at}
     found: Any = await fields.plain(info, value)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 async def price(
@@ -72,19 +77,23 @@ async def price(
     context = fields.context_of(info)
     async with context.services.database.read() as connection:
         balance = await ledger.balance(connection, context.caller.account_id, context.now)
-    lines = [{"path": line.path, "count": line.count, "credits": line.thousandths / 1000} for line in quote.lines]
+    lines = [
+        {"path": line.path, "count": line.count, "credits": line.thousandths / 1000} for line in quote.lines
+    ]
     affordable = balance.remaining >= quote.max or not context.caller.livemode
     found: Any = await fields.plain(
         info, {"max": quote.max, "base": quote.base, "affordable": affordable, "fields": lines}
     )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise errors.BadUserInput("`variables` must be a JSON object in text.", argument="variables") from error
+        raise errors.BadUserInput(
+            "`variables` must be a JSON object in text.", argument="variables"
+        ) from error
     if not isinstance(value, dict):
         raise errors.BadUserInput("`variables` must be a JSON object in text.", argument="variables")
     return value

@@ -3,38 +3,60 @@
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from graph import fields
 from graph.types import connect as types
-from services import connecting
+from services import connect_store, connecting
 
-Connect = Annotated[types.ConnectCreatorInput, strawberry.argument(description="Which platform, and where to afterwards.")]
+Connect = Annotated[
+    types.ConnectCreatorInput, strawberry.argument(description="Which platform, and where to go afterwards.")
+]
 Complete = Annotated[types.CompleteConnectInput, strawberry.argument(description="What the platform sent.")]
 
 
 async def connect_creator(info: strawberry.Info, input: Connect) -> types.ConnectCreatorPayload:
-    context = fields.context_of(info)
-    services, caller = context.services, context.caller
-    async with fields.mutation(info) as run:
+    context, run = fields.context_of(info), fields.mutation(info)
+    services, caller, platform = context.services, context.caller, input.platform.name
+    connector = services.platforms.connector(platform, caller.livemode)
+    async with run.transaction() as session:
         begun = await connecting.begin(
-            run.session,
+            session,
             services.vault,
-            services.platforms.connector(input.platform.value, livemode=caller.livemode),
+            connector,
             account_id=caller.account_id,
             livemode=caller.livemode,
-            platform=input.platform.value,
+            platform=platform,
             reference=input.reference or None,
             return_url=input.return_url or None,
             redirect_uri=input.redirect_uri or None,
-            callback_url=services.callback_url(input.platform.value),
+            callback_url=services.callback_url(platform),
             now=context.now,
         )
         value = {"authUrl": begun.auth_url, "state": begun.state, "expiresAt": begun.expires_at}
-        payload: Any = await run.payload(value)
-    return payload  # type: ignore[no-any-return]
+        payload: Any = await run.settle(session, value)
+    return payload
 
 
 async def complete_connect(info: strawberry.Info, input: Complete) -> types.CompleteConnectPayload:
-    context = fields.context_of(info)
+    context, run = fields.context_of(info), fields.mutation(info)
     await fields.check_affordable(info)
-    raise NotImplementedError(context, input)
+    payload: list[Any] = []
+
+    async def also(session: AsyncSession, done: connect_store.Completed) -> None:
+        assert done.creator_id
+        assert done.sync_id
+        value = {"creator": fields.Ref("Creator", done.creator_id), "sync": fields.Ref("Sync", done.sync_id)}
+        payload.append(await run.settle(session, value))
+
+    await connecting.complete(
+        context.services.database,
+        context.services.vault,
+        context.services.platforms,
+        account_id=context.caller.account_id,
+        livemode=context.caller.livemode,
+        state=input.state,
+        code=input.code,
+        also=also,
+    )
+    return payload[0]

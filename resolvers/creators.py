@@ -24,12 +24,20 @@ async def creator(info: strawberry.Info, id: CreatorId) -> types.Creator | None:
 async def creator_by(
     info: strawberry.Info,
     platform: Annotated[types.Platform, strawberry.argument(description="On which platform.")],
-    username: Annotated[str | None, strawberry.argument(description="The name in addresses, exactly.")] = strawberry.UNSET,
-    external_id: Annotated[str | None, strawberry.argument(description="The platform's own id.")] = strawberry.UNSET,
-    reference: Annotated[str | None, strawberry.argument(description="The partner's own id.")] = strawberry.UNSET,
+    username: Annotated[
+        str | None, strawberry.argument(description="The name in addresses, exactly.")
+    ] = strawberry.UNSET,
+    external_id: Annotated[
+        str | None, strawberry.argument(description="The platform's own id.")
+    ] = strawberry.UNSET,
+    reference: Annotated[
+        str | None, strawberry.argument(description="The partner's own id.")
+    ] = strawberry.UNSET,
 ) -> types.Creator | None:
     if sum(bool(given) for given in (username, external_id, reference)) != 1:
-        raise errors.BadUserInput("Give exactly one of `username`, `externalId` and `reference`.", argument="username")
+        raise errors.BadUserInput(
+            "Give exactly one of `username`, `externalId` and `reference`.", argument="username"
+        )
     found: Any = await fields.listed(info)
     return found
 
@@ -44,4 +52,4 @@ async def creators(
     order_by: OrderArgument = strawberry.UNSET,
 ) -> types.CreatorConnection:
     found: Any = await fields.listed(info)
-    return found  # type: ignore[no-any-return]
+    return found

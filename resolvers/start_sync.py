@@ -14,16 +14,29 @@ MOST_SECONDS = 10
 
 async def sync_creator(info: strawberry.Info, input: Start) -> types.SyncCreatorPayload:
     if not 0 <= input.wait_seconds <= MOST_SECONDS:
-        raise errors.BadUserInput(f"`waitSeconds` must be between 0 and {MOST_SECONDS}.", argument="waitSeconds")
+        raise errors.BadUserInput(
+            f"`waitSeconds` must be between 0 and {MOST_SECONDS}.", argument="waitSeconds"
+        )
     creator_id = ids.read("Creator", input.id)
-    context = fields.context_of(info)
-    caller = context.caller
-    async with fields.mutation(info) as run:
-        begun = await sync.request(run.session, caller.account_id, caller.livemode, creator_id, "MANUAL")
-        run.free = begun.joined
+    run, caller = fields.mutation(info), fields.context_of(info).caller
+    async with run.transaction() as session:
+        begun = await sync.request(session, caller.account_id, caller.livemode, creator_id, "MANUAL")
         value = {"sync": fields.Ref("Sync", begun.sync_id), "joined": begun.joined}
-        payload: Any = await run.payload(value)
+        payload: Any = await run.settle(session, value, free=begun.joined)
     if input.wait_seconds:
-        await context.services.events.wait_for_sync(begun.sync_id, input.wait_seconds)
-        payload = await fields.reread(info, value)
-    return payload  # type: ignore[no-any-return]
+        payload = await _ended(info, begun, value, input.wait_seconds)
+    return payload
+
+
+async def _ended(info: strawberry.Info, begun: sync.Requested, value: dict[str, Any], seconds: int) -> Any:
+    """The payload as it stands when the sync has ended, or the time is over."""
+    context = fields.context_of(info)
+    await sync.wait_until_ended(
+        context.services.database,
+        context.services.events,
+        account_id=context.caller.account_id,
+        livemode=context.caller.livemode,
+        sync_id=begun.sync_id,
+        seconds=seconds,
+    )
+    return await fields.reread(info, value)

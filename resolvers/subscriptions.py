@@ -12,7 +12,9 @@ from services import errors
 
 SyncId = Annotated[strawberry.ID, strawberry.argument(description="syn_<32 hex>.")]
 State = Annotated[str, strawberry.argument(description="As connectCreator answered it.")]
-CreatorIds = Annotated[list[strawberry.ID] | None, strawberry.argument(description="Only these; all without it.")]
+CreatorIds = Annotated[
+    list[strawberry.ID] | None, strawberry.argument(description="Only these; all without it.")
+]
 
 
 async def sync_progress(info: strawberry.Info, id: SyncId) -> AsyncIterator[Sync]:
@@ -25,6 +27,8 @@ async def connect_attempt_updated(info: strawberry.Info, state: State) -> AsyncI
     yield  # what makes it a stream
 
 
-async def creator_updated(info: strawberry.Info, ids: CreatorIds = strawberry.UNSET) -> AsyncIterator[Creator]:
+async def creator_updated(
+    info: strawberry.Info, ids: CreatorIds = strawberry.UNSET
+) -> AsyncIterator[Creator]:
     raise errors.NotImplementedYet("creatorUpdated")
     yield  # what makes it a stream

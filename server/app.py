@@ -1,7 +1,9 @@
 """The composition root: builds everything once, and puts it together as one aiohttp application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
 import structlog
@@ -15,12 +17,13 @@ from graph.context import Services
 from server import callback, pages, view
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
-from services import callers, credits, events, rate_limits, signing, vault
+from services import api_keys, callers, credits, events, rate_limits, signing, vault
 from services.platforms import base, registry
 from services.platforms.client import Client
 from services.platforms.tiktok import TikTok
 
 log = structlog.get_logger()
+HINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,6 @@ class House:
 
     async def close(self) -> None:
         await self.services.cashier.close()
-        await self.services.events.close()
         await self.http.close()
         await self.services.database.close()
 
@@ -49,7 +51,7 @@ async def build_house(settings: Settings, database: Database) -> House:
         limits=rate_limits.RateLimits(),
         vault=sealed,
         platforms=build_platforms(settings, http),
-        events=events.Events(database),
+        events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL)),
         public_url=settings.public,
         key_prefix=settings.key_prefix,
     )
@@ -89,7 +91,9 @@ def build_simulators(settings: Settings) -> web.Application:
 
 def _simulated(client_key: str, client_secret: str) -> simulators.App:
     # Redirects are checked against the account's returnUrls before anyone is sent to a platform.
-    return simulators.App(client_key, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True)
+    return simulators.App(
+        client_key, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True
+    )
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -143,8 +147,22 @@ def create_app(house: House) -> web.Application:
 async def _listening(app: web.Application) -> AsyncIterator[None]:
     """Hints from other processes while the app runs."""
     services = app[PARTS].services
-    await services.events.start(on_keys_changed=services.callers.forget)
-    yield
+    async with services.events.running():
+        task = asyncio.create_task(_forget_keys(services), name="key hints")
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _forget_keys(services: Services) -> None:
+    """Ask anew about the keys of accounts that changed; about all when hints may have been lost."""
+    with services.events.subscribe(api_keys.CHANNEL) as hints:
+        while True:
+            heard = await hints.wait(HINT_SECONDS)
+            for account_id in heard or ():
+                services.callers.forget(UUID(account_id))
+            if heard is not None and not heard:
+                services.callers.forget_all()
 
 
 async def open_house(settings: Settings, address: str) -> House:
@@ -154,5 +172,3 @@ async def open_house(settings: Settings, address: str) -> House:
     except BaseException:
         await database.close()
         raise
-
-

@@ -9,12 +9,15 @@ from aiohttp import web
 
 from graph import ids
 from server.parts import PARTS
-from services import connecting, errors
+from services import accounts, connecting, errors
 
 TEXTS = {
     "connected": ("Connected", "You can close this window."),
     "denied": ("Not connected", "You did not allow the connection. You can close this window."),
-    "failed": ("Not connected", "The platform did not complete the connection. Please try again from where you came."),
+    "failed": (
+        "Not connected",
+        "The platform did not complete the connection. Please try again from where you came.",
+    ),
     "expired": ("Too late", "This link was used already, or its ten minutes are over. Please start again."),
 }
 
@@ -24,21 +27,23 @@ async def callback(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     services = parts.services
     try:
-        ended = await connecting.complete_callback(
+        ended = await connecting.callback(
             services.database,
             services.vault,
             services.platforms,
             platform=request.match_info["platform"].upper(),
-            query=list(request.query.items()),
+            query=request.query.items(),
         )
     except errors.ServiceError as error:
         return _page("expired", error.code, None, None, [], http_status=400)
     status = ended.status.lower()
     creator = ids.write("Creator", ended.creator_id) if ended.creator_id else None
     if ended.return_url:
-        raise web.HTTPFound(_with(ended.return_url, status, ended.state, creator, ended.error_code))
-    origins = [f"{url.scheme}://{url.netloc}" for url in map(urlsplit, ended.return_urls)]
-    return _page(status, ended.error_code, ended.state, creator, origins)
+        raise web.HTTPFound(_with(ended.return_url, status, ended.state, creator, ended.code))
+    async with services.database.write() as session:
+        account = await accounts.find(session, str(ended.account_id))
+    origins = [f"{url.scheme}://{url.netloc}" for url in map(urlsplit, account.return_urls)]
+    return _page(status, ended.code, ended.state, creator, origins)
 
 
 def _with(url: str, status: str, state: str, creator: str | None, code: str | None) -> str:
@@ -49,7 +54,13 @@ def _with(url: str, status: str, state: str, creator: str | None, code: str | No
 
 
 def _page(
-    status: str, code: str | None, state: str | None, creator: str | None, origins: list[str], *, http_status: int = 200
+    status: str,
+    code: str | None,
+    state: str | None,
+    creator: str | None,
+    origins: list[str],
+    *,
+    http_status: int = 200,
 ) -> web.Response:
     """The page of a connect without returnUrl: tells a popup's opener, if it is on the allow-list, and closes."""
     title, text = TEXTS[status]
@@ -71,7 +82,11 @@ def _page(
         text=body,
         status=http_status,
         content_type="text/html",
-        headers={"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"},
+        headers={
+            "Content-Security-Policy": policy,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+        },
     )
 
 

@@ -54,7 +54,8 @@ def configure(level: str) -> None:
     handler.setFormatter(
         _Scrubbed(
             structlog.stdlib.ProcessorFormatter(
-                foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final]
+                foreign_pre_chain=shared,
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
             )
         )
     )

@@ -40,7 +40,9 @@ async def read(request: web.Request, ip: str | None, country: str | None, reques
 
 def _from_query(request: web.Request) -> dict[str, Any]:
     """GET: query, operationName, and variables and extensions as JSON in text."""
-    given: dict[str, Any] = {name: request.query[name] for name in ("query", "operationName") if request.query.get(name)}
+    given: dict[str, Any] = {
+        name: request.query[name] for name in ("query", "operationName") if request.query.get(name)
+    }
     for name in ("variables", "extensions"):
         if request.query.get(name):
             given[name] = _object(request.query[name].encode("utf-8", "surrogatepass"), f"`{name}`")
@@ -49,7 +51,9 @@ def _from_query(request: web.Request) -> dict[str, Any]:
 
 async def _body(request: web.Request) -> bytes:
     if request.content_type != JSON:
-        raise errors.UnsupportedMediaType("The body must be application/json.", remedy="Send Content-Type: application/json.")
+        raise errors.UnsupportedMediaType(
+            "The body must be application/json.", remedy="Send Content-Type: application/json."
+        )
     if (request.charset or "utf-8").lower().replace("_", "-") not in {"utf-8", "utf8"}:
         raise errors.UnsupportedMediaType("The body must be UTF-8.", remedy="Send UTF-8.")
     parts: list[bytes] = []
@@ -60,7 +64,8 @@ async def _body(request: web.Request) -> bytes:
                 size += len(chunk)
                 if size > BODY_BYTES:
                     raise errors.BodyTooLarge(
-                        f"The body is larger than {BODY_BYTES // 1024} KiB.", remedy="Send variables apart, ask for less."
+                        f"The body is larger than {BODY_BYTES // 1024} KiB.",
+                        remedy="Send variables apart, ask for less.",
                     )
                 parts.append(chunk)
     except TimeoutError as error:
@@ -74,7 +79,9 @@ def _object(body: bytes, what: str) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError) as error:
-        raise errors.BadRequest(f"{what} is not JSON.", remedy="Check quotes, commas and encoding (UTF-8).") from error
+        raise errors.BadRequest(
+            f"{what} is not JSON.", remedy="Check quotes, commas and encoding (UTF-8)."
+        ) from error
     if not isinstance(value, dict):
         text = "an array: send one operation a request" if isinstance(value, list) else "not an object"
         raise errors.BadRequest(f"{what} is {text}.", remedy='Send {"query": "…"}.')
@@ -113,11 +120,15 @@ def answer_type(request: web.Request) -> str:
     for part in accept.split(","):
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
-        offered = {"*/*": JSON, "application/*": JSON, JSON: JSON, RESPONSE_JSON: RESPONSE_JSON}.get(media.strip().lower())
+        offered = {"*/*": JSON, "application/*": JSON, JSON: JSON, RESPONSE_JSON: RESPONSE_JSON}.get(
+            media.strip().lower()
+        )
         if offered and quality > liked:
             best, liked = offered, quality
     if best is None:
-        raise errors.NotAcceptable("Only JSON can be answered.", remedy=f"Send Accept: {RESPONSE_JSON}, {JSON}.")
+        raise errors.NotAcceptable(
+            "Only JSON can be answered.", remedy=f"Send Accept: {RESPONSE_JSON}, {JSON}."
+        )
     return best
 
 

@@ -20,24 +20,37 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CREATOR_GRAPH_", env_ignore_empty=True, frozen=True)
 
-    database_url: str | None = Field(default=None, description="PostgreSQL 18; without it an embedded server is started.")
+    database_url: str | None = Field(
+        default=None, description="PostgreSQL 18; without it an embedded server is started."
+    )
     host: str = Field(default="127.0.0.1", description="Where the API listens.")
     port: int = Field(default=4000, description="Where the API listens.")
-    public_url: str | None = Field(default=None, description="How browsers reach the API; default http://HOST:PORT.")
+    public_url: str | None = Field(
+        default=None, description="How browsers reach the API; default http://HOST:PORT."
+    )
     data_dir: Path = Field(default=Path("var"), description="Embedded database, made keys, simulator state.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Base64 keys that seal platform tokens; the first seals, all open. Made on first run."
+        default=(),
+        description="Base64 keys that seal platform tokens; the first seals, all open. Made on first run.",
     )
     key_prefix: str = Field(default="sk", pattern=r"^[a-z]{1,10}$", description="What keys begin with.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="CIDRs of proxies whose X-Forwarded-For and Forwarded are believed."
     )
-    country_header: str | None = Field(default=None, description="Header of a trusted proxy that tells the country.")
+    country_header: str | None = Field(
+        default=None, description="Header of a trusted proxy that tells the country."
+    )
     redis_url: str | None = Field(default=None, description="Shared rate limits for several processes.")
-    simulator_url: str | None = Field(default=None, description="Test mode's platforms; default: our own, PUBLIC_URL/simulators.")
+    simulator_url: str | None = Field(
+        default=None, description="Test mode's platforms; default: our own, PUBLIC_URL/simulators."
+    )
     tiktok_client_key: str | None = Field(default=None, description="Your TikTok app, for live mode.")
-    tiktok_client_secret: SecretStr | None = Field(default=None, description="Your TikTok app, for live mode.")
-    tiktok_auth_url: str = Field(default="https://www.tiktok.com", description="Host of TikTok's consent page.")
+    tiktok_client_secret: SecretStr | None = Field(
+        default=None, description="Your TikTok app, for live mode."
+    )
+    tiktok_auth_url: str = Field(
+        default="https://www.tiktok.com", description="Host of TikTok's consent page."
+    )
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
     log_level: str = Field(default="info", description="debug, info, warning or error.")
@@ -45,7 +58,11 @@ class Settings(BaseSettings):
     @field_validator("secret_keys", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -15,12 +15,17 @@ from graph import execution
 from graph.execution import Answer
 from server import credentials, received
 from server.parts import PARTS, Parts
-from services import addresses, errors, rate_limits
+from services import addresses, errors
 
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 # Refusals of a document that application/json tells with 200, as GraphQL over HTTP has it.
-_WELL_FORMED = {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE", "BAD_USER_INPUT"}
+_WELL_FORMED = {
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "OPERATION_RESOLUTION_FAILURE",
+    "BAD_USER_INPUT",
+}
 
 
 async def graphql(request: web.Request) -> web.Response:
@@ -49,7 +54,7 @@ async def _answer(
     now = datetime.now(UTC)
     ip = addresses.client_ip(request.remote, request.headers, parts.settings.networks)
     caller, allowance = await contexts.build_context(parts.services, credential.secret, ip, now)
-    headers |= rate_limits.headers(allowance)
+    headers |= allowance.headers()
     country = _country(request, parts)
     asked = await received.read(request, str(ip) if ip else None, country, request["request_id"])
     if request.method == "GET" and _is_mutation(parts, asked):
@@ -66,7 +71,8 @@ def _is_mutation(parts: Parts, asked: contexts.Asked) -> bool:
 def _country(request: web.Request, parts: Parts) -> str | None:
     """The country as a trusted proxy tells it."""
     name = parts.settings.country_header
-    if not name or not addresses.is_trusted(request.remote, parts.settings.networks):
+    peer = addresses.parse(request.remote or "")
+    if not name or peer is None or not addresses.within(peer, parts.settings.networks):
         return None
     code = request.headers.get(name, "").strip().upper()
     return code if re.fullmatch(r"[A-Z]{2}", code) else None
@@ -104,7 +110,10 @@ def _credit_headers(answer: Answer) -> dict[str, str]:
         }
     elif answer.refused:
         headers = {"X-Credits-Charged": "0"}
-    retry = next((e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})), None)
+    retry = next(
+        (e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})),
+        None,
+    )
     return headers | ({"Retry-After": str(retry)} if retry is not None else {})
 
 

@@ -140,6 +140,7 @@ class RateLimited(ServiceError):
     code, status = "RATE_LIMITED", 429
 
     def __init__(self, retry_after: int) -> None:
+        self.headers: dict[str, str] = {}  # how the limits stand, where an answer has headers
         super().__init__(
             f"Too many requests. Retry after {retry_after} seconds.",
             remedy="Spread requests over the minute.",

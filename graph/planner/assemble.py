@@ -129,7 +129,7 @@ def _target(layout: Layout) -> str:
 
 def _slot(layout: Layout, slot: int) -> str:
     """JSON columns arrive as text where rows are PostgreSQL's, and parsed where rows are JSON themselves."""
-    return f"loads(s{slot})" if layout.is_json[slot] and layout.depth < 2 else f"s{slot}"
+    return f"loads(s{slot})" if layout.is_json[slot] and layout.depth < compiling.JSON_DEPTH else f"s{slot}"
 
 
 def _info(name: str, layout: Layout) -> str:

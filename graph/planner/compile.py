@@ -44,7 +44,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 }
 _SENT = {"instant": "timestamptz_send", "int": "int8send", "float": "float8send"}
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
-_MINUS_INFINITY = -(2**63)
+JSON_DEPTH = 2  # lists this deep, and deeper, come as JSON
 JSON_CHUNK = 50  # a function takes at most 100 arguments
 MOST_COLUMNS = 1_500
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
@@ -173,9 +173,11 @@ class Compiler:
         for output in block.outputs:
             self.output(output, row, layout, slots, joins)
         if block.page and block.wants_cursors:
-            layout.cursor = slots.add(self.cursor(block.page, row))
+            layout.cursor = slots.add(self.cursor(block, block.page, row))
         if block.entity is not None and (depth == 0 or not slots.elements):
             layout.key = slots.add(row.c[block.entity.key], known_as="key")
+        elif not slots.elements:
+            slots.add(literal_column("1"))  # __typename alone: rows are counted all the same
         layout.width, layout.is_json = len(slots.elements), tuple(slots.is_json)
         if layout.width > MOST_COLUMNS:
             raise errors.QueryTooComplex(
@@ -220,6 +222,7 @@ class Compiler:
         kind: Any = block.kind
         request = SeriesRequest(
             owner=_outer(owner, kind.here) if kind.here and owner is not None else None,
+            within=_outer(owner, kind.within) if kind.within and owner is not None else None,
             tenant=self.tenant,
             shape=block.shape,
             columns=tuple(sorted(_needed(block))),
@@ -270,7 +273,10 @@ class Compiler:
     ) -> None:
         """Another row, one at most: joined beside this one."""
         there = self.alias(member.entity.rows)
-        conditions = [*self.owned(member.entity, there), there.c[member.one.there] == _outer(row, member.one.here)]
+        conditions = [
+            *self.owned(member.entity, there),
+            there.c[member.one.there] == _outer(row, member.one.here),
+        ]
         columns = sorted(_needed_members(member.members) | {member.entity.key})
         joined = select(*(there.c[name] for name in columns)).where(*conditions).lateral(self.name("one"))
         joins.append(joined)
@@ -333,7 +339,7 @@ class Compiler:
         far = place >= bound if page.descending == (argument == "after") else place <= bound
         return select(literal_column("1")).where(*self.selected(block, row, owner), far).exists()
 
-    def cursor(self, page: plan.Page, row: FromClause) -> ColumnElement[str]:
+    def cursor(self, block: plan.Block, page: plan.Page, row: FromClause) -> ColumnElement[str]:
         """The same bytes as `pagination.decode` reads."""
         key = row.c[KEY]
         value: Any = (
@@ -342,8 +348,10 @@ class Compiler:
             else getattr(func, _SENT[page.order.kind])(key)
         )
         body = value.op("||")(func.uuid_send(row.c.id))
-        salt = self.bind(_salt_reader(page), LargeBinary())
-        check = func.substr(func.int8send(func.crc32(salt.op("||")(body))), literal_column("6"), literal_column("3"))
+        salt = self.bind(_salt_reader(block, page), LargeBinary())
+        check = func.substr(
+            func.int8send(func.crc32(salt.op("||")(body))), literal_column("6"), literal_column("3")
+        )
         encoded = func.encode(body.op("||")(check), literal_column("'base64'"))
         return (
             func.translate(encoded, literal_column(r"E'\n'"), literal_column("''"))
@@ -363,19 +371,20 @@ def _as_bound(page: plan.Page, value: Any) -> Any:
     # asyncpg writes the smallest datetime as -infinity, which stands for null in an order.
     return (
         datetime.min.replace(tzinfo=UTC)
-        if value == _MINUS_INFINITY
+        if value == pagination.MINUS_INFINITY
         else _EPOCH + timedelta(microseconds=value)
     )
 
 
-def _salt_reader(page: plan.Page) -> Reader:
-    return lambda read: pagination.salt(read.account_id, read.livemode, page.order_name)
+def _salt_reader(block: plan.Block, page: plan.Page) -> Reader:
+    place = f"{block.coordinate} {page.order_name}"
+    return lambda read: pagination.salt(read.account_id, read.livemode, place)
 
 
 def _cursor_reader(
     block: plan.Block, page: plan.Page, argument: str
 ) -> Callable[[Read], pagination.Position]:
-    salt = _salt_reader(page)
+    salt = _salt_reader(block, page)
     return lambda read: pagination.decode(
         read.arguments(block.field)[argument], page.order.kind, salt(read), argument
     )
@@ -421,8 +430,8 @@ def _needed_members(members: tuple[plan.Member, ...]) -> set[str]:
         elif isinstance(member, plan.Link):
             needed.add(member.one.here)
         elif isinstance(member, plan.Listed):
-            here = getattr(member.block.kind, "here", None)
-            needed |= {here} if here else set()
+            kind = member.block.kind
+            needed |= {name for name in (getattr(kind, "here", None), getattr(kind, "within", None)) if name}
     return needed
 
 
@@ -441,7 +450,8 @@ def compile_block(block: plan.Block, *, restricted: bool) -> Statement:
         query, layout = None, Layout(block, 0)
     if extras:
         query, layout = _with_extras(compiler, query, layout, extras)
-    assert query is not None
+    if query is None:  # __typename alone: nothing to read
+        query = select(literal_column("1"))
     compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     names = compiled.positiontup or []
     return Statement(str(compiled), tuple(compiler.readers[name] for name in names), layout)

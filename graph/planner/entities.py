@@ -1,6 +1,6 @@
 """Which field is which column, and which connection is which table: the whole map, a table a type."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, func, literal_column, or_, select, text
@@ -30,6 +30,7 @@ from services import errors
 INSTANT = TIMESTAMP(timezone=True)
 MOST_POINTS = 1_000
 DEFAULT_HISTORY = timedelta(days=30)
+EARLIEST = datetime.min.replace(tzinfo=UTC) + DEFAULT_HISTORY
 
 # -- orders (each has its index: db.models)
 
@@ -70,7 +71,7 @@ def _step(arguments: Any) -> str:
 
 def _from(arguments: Any, now: datetime) -> datetime:
     to = _to(arguments, now)
-    since: datetime = arguments.get("from") or to - DEFAULT_HISTORY
+    since: datetime = arguments.get("from") or max(to, EARLIEST) - DEFAULT_HISTORY
     points = (to - since) / timedelta(hours=1 if _step(arguments) == "hour" else 24)
     if points > MOST_POINTS:
         raise errors.BadUserInput(
@@ -89,13 +90,15 @@ def _history(table: Any, owner_column: str) -> Any:
     """The last reading of each step."""
 
     def rows(request: SeriesRequest) -> Any:
-        unit = literal_column(f"'{request.shape}'")
+        unit: Any = literal_column(f"'{request.shape}'")
         start = func.date_trunc(unit, table.c.at, literal_column("'UTC'"))
+        within = [] if request.within is None else [table.c.creator_id == request.within]
         return (
             select(start.label("at"), *(table.c[name] for name in request.columns if name != "at"))
             .where(
                 table.c.account_id == request.tenant.account_id,
                 table.c.livemode == request.tenant.livemode,
+                *within,
                 table.c[owner_column] == request.owner,
                 table.c.at >= request.bind(_from, INSTANT),
                 table.c.at < request.bind(_to, INSTANT),
@@ -281,6 +284,7 @@ ENTITIES: dict[str, Entity] = {
                     "shares": plain("shares"),
                 },
                 here="id",
+                within="creator_id",
                 shape=_step,
             ),
         },

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, and_, any_, case, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Text, any_, case, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, UUID
 
 from db import models
@@ -130,7 +130,9 @@ VIDEO = {
 }
 API_KEY = {
     "mode": Filter(
-        Text(), lambda value, _: value.value, lambda row, value, _: and_(row.c.livemode == (value == "LIVE"))
+        Text(),
+        lambda value, _: value.value,
+        lambda row, value, _: row.c.livemode == (value == literal_column("'LIVE'")),
     ),
     "status": Filter(TEXTS, _names, _key_status),
 }

@@ -110,19 +110,24 @@ class Many:
 
 @dataclass(frozen=True)
 class Series:
-    """A plain list, oldest first, of rows that `rows` selects: history points, members, plans."""
+    """A plain list, oldest first, of rows that `rows` selects: history points, members, plans.
+
+    `here`: our column that names the owner; `within`: another that comes before it in the rows' index.
+    """
 
     rows: Callable[["SeriesRequest"], Any]
     fields: Mapping[str, "Kind"]
     here: str | None = None
+    within: str | None = None
     shape: Callable[[Mapping[str, Any]], Any] = lambda _: None
 
 
 @dataclass(frozen=True)
 class SeriesRequest:
-    """What a series' rows are selected by: the owner's column, the tenant, its shape, the columns asked for, a binder."""
+    """What a series' rows are selected by: the owner's columns, the tenant, its shape, the columns asked for, a binder."""
 
     owner: Any
+    within: Any
     tenant: Tenant
     shape: Any
     columns: tuple[str, ...]

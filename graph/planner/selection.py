@@ -79,14 +79,15 @@ def _read_object(
     document: Document, kind: GraphQLObjectType, sets: Sequence[SelectionSetNode]
 ) -> tuple[Field, ...]:
     grouped: dict[str, list[FieldNode]] = {}
+    visited: set[str] = set()  # shared: a fragment reached by many merged fields is read once, not once each
     for selection_set in sets:
-        _collect(document, kind, selection_set, grouped, set())
+        _collect(document, kind, selection_set, grouped, visited)
     return tuple(_read_merged(document, kind, nodes) for nodes in grouped.values())
 
 
 def _read_merged(document: Document, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Field:
     name = nodes[0].name.value
-    if name == "__typename":
+    if name.startswith("__"):  # __typename; __schema and __type are graphql-core's
         key = nodes[0].alias.value if nodes[0].alias else name
         return Field(key, name, "String", lambda _: {}, (), {})
     return read_field(document, kind.fields[name], nodes)

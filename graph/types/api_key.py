@@ -1,7 +1,6 @@
 """Keys: shapes only. No type here can hold a secret but the payload that shows it once."""
 
 from enum import Enum
-from typing import Annotated
 
 import strawberry
 

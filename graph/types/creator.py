@@ -1,7 +1,7 @@
 """Creators, their grants and their numbers: shapes only."""
 
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -11,6 +11,10 @@ from graph.scalars import URL, BigInt, DateTime
 from graph.scopes import RequiresScope, Scope
 from graph.types.node import Node, Planned, read_by_parent
 from graph.types.ordering import Granularity, HistoryFrom, HistoryTo, OrderDirection, Step
+
+if TYPE_CHECKING:
+    from graph.types.sync import SyncConnection
+    from graph.types.video import VideoConnection, VideoFilter, VideoOrder
 
 
 @strawberry.enum(description="Where a creator is at home.")
@@ -146,7 +150,7 @@ class Creator(Planned, Node):
         after: After = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
-        filter: Annotated[  # noqa: A002 -- the contract's word
+        filter: Annotated[
             "Annotated[VideoFilter, strawberry.lazy('graph.types.video')] | None",
             strawberry.argument(description="Which videos."),
         ] = strawberry.UNSET,

@@ -1,7 +1,7 @@
 """What was used: shapes only."""
 
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -18,6 +18,9 @@ UsageFrom = Annotated[
 ]
 UsageTo = Annotated[DateTime | None, strawberry.argument(description="Before; without it, now.")]
 Top = Annotated[int | None, strawberry.argument(description="How many, 1 to 100, most first.")]
+
+if TYPE_CHECKING:
+    from graph.types.api_key import ApiKey
 
 
 @strawberry.enum(description="What was unusual.")

@@ -1,0 +1,75 @@
+"""creator-graph: serve it, work for it, look after its accounts, keys and credits."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import resolvers
+from db import migrate as migrations
+from server import cli_accounts, cli_credits, cli_demo, cli_keys, opening, output, processes
+from server.settings import ROOT
+
+app = typer.Typer(
+    name="creator-graph",
+    help=__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(cli_accounts.app, name="accounts")
+app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_credits.app, name="credits")
+app.command("demo")(cli_demo.demo)
+app.command("run")(cli_demo.run)
+
+WithWorker = Annotated[bool, typer.Option("--worker", help="Start a worker too, in the same process tree.")]
+
+
+@app.command()
+def serve(with_worker: WithWorker = False, json: output.Json = False) -> None:
+    """Serve the API until Ctrl-C or SIGTERM. Settings come from the environment, CREATOR_GRAPH_…"""
+    opened = opening.open_all()
+    asyncio.run(processes.serve(opened, with_worker=with_worker, as_json=json))
+
+
+@app.command()
+def worker(json: output.Json = False) -> None:
+    """Run syncs and other jobs until Ctrl-C or SIGTERM. Start as many as you like, on any machine."""
+    opened = opening.open_all()
+    asyncio.run(processes.work(opened, as_json=json))
+
+
+@app.command()
+def migrate(json: output.Json = False) -> None:
+    """Bring the database to the newest tables. Safe to run again, and by several at once."""
+
+    async def work(opened: opening.Opened) -> None:
+        async with opened.database() as database:
+            await migrations.upgrade(database)
+
+    opening.run(work, as_json=json)
+    output.record({"migrated": True}, as_json=json)
+
+
+@app.command()
+def schema(
+    write: Annotated[bool, typer.Option("--write", help="Write schema.graphql instead of printing.")] = False,
+    json: output.Json = False,
+) -> None:
+    """Print the public schema."""
+    printed = resolvers.schema().as_str() + "\n"
+    path: Path | None = None
+    if write:
+        path = ROOT / "schema.graphql"
+        path.write_text(printed)
+    if json:
+        output.record({"schema": printed} if path is None else {"written": path.name}, as_json=True)
+    elif path is None:
+        typer.echo(printed, nl=False)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,73 @@
+"""Opening what a command needs: settings, the database (ours where none is given), a house."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+import pydantic
+import typer
+
+from db import embedded
+from db.session import Database, open_database
+from server import logs, output
+from server.settings import Settings
+from services import errors
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Settings, and the database's address. `keeper` keeps an embedded server running while it is held."""
+
+    settings: Settings
+    address: str
+    keeper: Any
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        database = await open_database(self.address, readers=2, writers=2)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+def read_settings() -> Settings:
+    """The settings, or a clear end of the command."""
+    try:
+        return Settings()
+    except pydantic.ValidationError as error:
+        for wrong in error.errors():
+            name = "CREATOR_GRAPH_" + "_".join(str(part) for part in wrong["loc"][:1]).upper()
+            output.errors_to.print(f"[red]{name}[/]: {wrong['msg']}")
+        raise typer.Exit(2) from None
+
+
+def open_all() -> Opened:
+    """Settings read, logging set, the embedded server started where no database is given."""
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    if settings.database_url:
+        return Opened(settings, settings.database_url, None)
+    keeper, address = embedded.start(settings.data_dir.resolve())
+    return Opened(settings, address, keeper)
+
+
+def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool) -> T:
+    """Run a command's work. Expected failures are said, not traced; the exit code is 1."""
+    try:
+        return asyncio.run(work(open_all()))
+    except errors.ServiceError as error:
+        raise output.refuse(error, as_json=as_json) from None
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidCatalogNameError):
+        wrong = errors.Unavailable("The database has no tables of ours yet.")
+        wrong.remedy = "Run: creator-graph migrate"
+        raise output.refuse(wrong, as_json=as_json) from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        away = errors.Unavailable(f"The database cannot be used: {type(error).__name__}.")
+        away.remedy = "Check CREATOR_GRAPH_DATABASE_URL, and that the server runs."
+        raise output.refuse(away, as_json=as_json) from None

@@ -1,0 +1,65 @@
+"""How commands speak: tables and sentences to people, one JSON value to scripts."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services import errors
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, and nothing else.")]
+console = Console(highlight=False, soft_wrap=True)
+errors_to = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def record(value: Mapping[str, Any], *, as_json: bool, note: str | None = None) -> None:
+    """One thing."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, default=str) + "\n")
+        return
+    width = max(len(name) for name in value)
+    for name, shown in value.items():
+        console.print(f"[dim]{name.ljust(width)}[/]  {_text(shown)}", markup=True)
+    if note:
+        console.print(f"[yellow]{note}[/]")
+
+
+def records(values: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+    """Several of a kind."""
+    if as_json:
+        sys.stdout.write(json.dumps(list(values), default=str) + "\n")
+        return
+    if not values:
+        console.print(empty)
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in values[0]:
+        table.add_column(name)
+    for value in values:
+        table.add_row(*(_text(shown) for shown in value.values()))
+    console.print(table)
+
+
+def refuse(error: errors.ServiceError, *, as_json: bool) -> typer.Exit:
+    """A failure, said on stderr; the exit code is 1."""
+    if as_json:
+        sys.stderr.write(
+            json.dumps({"error": {"message": error.message, **error.extensions()}}, default=str) + "\n"
+        )
+    else:
+        errors_to.print(f"[red]{error.message}[/] [dim]({error.code})[/]")
+        if error.remedy:
+            errors_to.print(error.remedy)
+    return typer.Exit(1)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(str(item) for item in value) or "–"
+    return str(value)

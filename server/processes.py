@@ -1,0 +1,114 @@
+"""What runs until it is told to stop: the API, and a worker beside it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+
+from server import app as composition
+from server import output, worker
+from server.opening import Opened
+
+log = structlog.get_logger()
+RESTART_SECONDS = 1.0
+GRACE_SECONDS = 10.0
+
+
+def stop_event() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
+
+
+@contextlib.asynccontextmanager
+async def serving(opened: Opened) -> AsyncIterator[composition.House]:
+    """The API listening; ends open connections in order when the block does."""
+    house = await composition.open_house(opened.settings, opened.address)
+    runner = web.AppRunner(
+        composition.create_app(house),
+        access_log=None,
+        shutdown_timeout=2.0,
+        handle_signals=False,
+        max_line_size=16_384,
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
+        await site.start()
+        yield house
+    finally:
+        await runner.cleanup()
+        await house.close()
+
+
+async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:
+    """The API, and a worker process beside it, until told to stop."""
+    stop = stop_event()
+    async with serving(opened) as house:
+        value = {
+            "url": house.settings.public,
+            "graphql": f"{house.settings.public}/graphql",
+            "pid": os.getpid(),
+        }
+        output.record(value, as_json=as_json)
+        sys.stdout.flush()
+        async with working(stop) if with_worker else contextlib.nullcontext():
+            await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def working(stop: asyncio.Event) -> AsyncIterator[None]:
+    """A worker as a child process, started again when it dies; told to stop when the block ends."""
+    keeper = asyncio.create_task(_keep_working(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await keeper
+
+
+async def _keep_working(stop: asyncio.Event) -> None:
+    # A process of its own: a sync's busy loop must not slow the API's answers.
+    while not stop.is_set():
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "server", "worker", "--json", stdout=asyncio.subprocess.DEVNULL
+        )
+        ended = asyncio.create_task(child.wait())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if stop.is_set():
+            await _end(child, ended)
+            return
+        log.warning("worker ended, starting it again", code=child.returncode)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _end(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> None:
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
+    _, pending = await asyncio.wait({ended}, timeout=GRACE_SECONDS)
+    if pending:
+        child.kill()
+        await ended
+
+
+async def work(opened: Opened, *, as_json: bool) -> None:
+    """Jobs, until told to stop."""
+    stop = stop_event()
+    house = await composition.open_house(opened.settings, opened.address)
+    try:
+        output.record({"worker": os.getpid()}, as_json=as_json)
+        sys.stdout.flush()
+        services = house.services
+        await worker.run(services.database, services.vault, services.platforms, stop)
+    finally:
+        await house.close()
