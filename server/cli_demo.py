@@ -46,10 +46,7 @@ def demo(
                 async with database.write() as session:
                     await api_keys.revoke(session, account_id, key_id)
 
-    try:
-        steps = opening.run(work, as_json=json)
-    except walk.DemoFailed as failure:
-        raise output.refuse(errors.BadUserInput(str(failure)), as_json=json) from None
+    steps = opening.run(work, as_json=json, log_level="warning")
     rows = [
         {"username": step.username, "id": step.creator_id, "videos": step.videos, "sync": step.status}
         for step in steps
@@ -98,11 +95,7 @@ async def _connect(
 
 def run(json: output.Json = False) -> None:
     """Set up and run everything: database, API, worker, simulators, a demo account with three creators."""
-    opened = opening.open_all()
-    try:
-        asyncio.run(_run(opened, as_json=json))
-    except walk.DemoFailed as failure:
-        raise output.refuse(errors.BadUserInput(str(failure)), as_json=json) from None
+    opening.run(lambda opened: _run(opened, as_json=json), as_json=json, log_level="warning")
 
 
 async def _run(opened: opening.Opened, *, as_json: bool) -> None:

@@ -47,20 +47,20 @@ def read_settings() -> Settings:
         raise typer.Exit(2) from None
 
 
-def open_all() -> Opened:
-    """Settings read, logging set, the embedded server started where no database is given."""
+def open_all(*, log_level: str = "info") -> Opened:
+    """Settings read, logging set (to `log_level` where no setting says), the embedded server started if need be."""
     settings = read_settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level or log_level)
     if settings.database_url:
         return Opened(settings, settings.database_url, None)
     keeper, address = embedded.start(settings.data_dir.resolve())
     return Opened(settings, address, keeper)
 
 
-def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool) -> T:
+def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool, log_level: str = "info") -> T:
     """Run a command's work. Expected failures are said, not traced; the exit code is 1."""
     try:
-        return asyncio.run(work(open_all()))
+        return asyncio.run(work(open_all(log_level=log_level)))
     except errors.ServiceError as error:
         raise output.refuse(error, as_json=as_json) from None
     except (asyncpg.UndefinedTableError, asyncpg.InvalidCatalogNameError):

@@ -13,6 +13,7 @@ from aiohttp import web
 from server import app as composition
 from server import output, worker
 from server.opening import Opened
+from services import errors
 
 log = structlog.get_logger()
 RESTART_SECONDS = 1.0
@@ -41,11 +42,22 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
     try:
         await runner.setup()
         site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise _taken(opened, error) from None
         yield house
     finally:
         await runner.cleanup()
         await house.close()
+
+
+def _taken(opened: Opened, error: OSError) -> errors.ServiceError:
+    where = f"{opened.settings.host}:{opened.settings.port}"
+    return errors.Conflict(
+        f"Cannot listen on {where}: {error.strerror or error}.",
+        remedy="Stop what listens there, or set CREATOR_GRAPH_PORT.",
+    )
 
 
 async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:

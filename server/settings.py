@@ -6,7 +6,7 @@ import secrets
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     )
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
-    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        default=None, description="debug, info, warning or error; default info, for `run` warning."
+    )
 
     @field_validator("secret_keys", "trusted_proxies", mode="before")
     @classmethod
