@@ -348,7 +348,7 @@ class Cashier:
                     # Whoever was answered was charged: the commit is on disk before the answer leaves.
                     synchronous_commit="on",
                     statement_timeout="4s",
-                    lock_timeout="2s",
+                    lock_timeout="1s",
                 )
                 self._statement = await self._connection.prepare(ledger.SETTLE, name="settle")
         return self._statement
