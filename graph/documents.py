@@ -139,9 +139,10 @@ class Documents:
         try:
             return self._checked(text, document)
         except RecursionError as error:
-            raise limits.refuse("depth", limits.DEPTH, limits.TOKENS) from error
+            raise limits.refuse("depth", limits.DEPTH, limits.DEPTH + 1) from error
 
     def _checked(self, text: str, document: DocumentNode) -> Mapping[str | None, Operation]:
+        limits.check_repeats(document)
         found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
         if found:
             raise DocumentRefused(errors.ValidationFailed("The document is not valid.").code, found)
@@ -184,11 +185,11 @@ def _parsed(text: str) -> DocumentNode:
     try:
         return parse(text, max_tokens=limits.TOKENS)
     except GraphQLSyntaxError as error:
-        if "limited to" in error.message:
+        if f"more than {limits.TOKENS} tokens" in error.message:
             raise limits.refuse("tokens", limits.TOKENS, limits.TOKENS + 1) from error
+        if "nested too deeply" in error.message:
+            raise limits.refuse("depth", limits.DEPTH, limits.DEPTH + 1) from error
         raise DocumentRefused(errors.ParseFailed.code, [error]) from error
-    except RecursionError as error:
-        raise limits.refuse("depth", limits.DEPTH, limits.TOKENS) from error
 
 
 def _chosen(operations: Mapping[str | None, Operation], name: str | None) -> Operation:

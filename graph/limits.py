@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphql import (
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
 )
@@ -19,6 +21,7 @@ DEPTH = 15
 INTROSPECTION_DEPTH = 20
 ALIASES = 100
 ROOT_FIELDS = 10
+REPEATS = 100
 NODES = 20_000
 VALIDATION_ERRORS = 5
 
@@ -40,6 +43,33 @@ def refuse(what: str, limit: int, asked: int) -> errors.QueryTooComplex:
         limit=limit,
         asked=asked,
     )
+
+
+def check_repeats(document: DocumentNode) -> None:
+    """Raises QueryTooComplex where response keys stand again and again beside each other.
+
+    Before validation, which compares all that stand under one key with each other: 490 times
+    `plans { name }` take it 0.8 s.
+    """
+    asked = 0
+    waiting: list[SelectionSetNode] = [
+        d.selection_set
+        for d in document.definitions
+        if isinstance(d, OperationDefinitionNode | FragmentDefinitionNode)
+    ]
+    while waiting:
+        keys: list[str] = []
+        beside = list(waiting.pop().selections)
+        while beside:
+            node = beside.pop()
+            if isinstance(node, FieldNode):
+                keys.append(node.alias.value if node.alias else node.name.value)
+                waiting += [node.selection_set] if node.selection_set else []
+            elif isinstance(node, InlineFragmentNode):
+                beside += node.selection_set.selections
+        asked += len(keys) - len(set(keys))
+    if asked > REPEATS:
+        raise refuse("repeated fields", REPEATS, asked)
 
 
 def check(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> None:

@@ -47,6 +47,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 JSON_DEPTH = 2  # lists this deep, and deeper, come as JSON
 JSON_CHUNK = 50  # a function takes at most 100 arguments
 MOST_COLUMNS = 1_500
+MOST_LINKS = 64  # joins beside one row: 126 take PostgreSQL most of a second to plan
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -272,6 +273,12 @@ class Compiler:
         self, member: plan.Link, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
     ) -> None:
         """Another row, one at most: joined beside this one."""
+        if len(joins) >= MOST_LINKS:
+            raise errors.QueryTooComplex(
+                f"The operation follows more than {MOST_LINKS} links from one object.",
+                remedy="Ask for less at once, or split the operation.",
+                limit=MOST_LINKS,
+            )
         there = self.alias(member.entity.rows)
         conditions = [
             *self.owned(member.entity, there),
