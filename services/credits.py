@@ -26,6 +26,12 @@ MOST_AT_ONCE = 500
 MOST_RECORDS = 10_000
 CONNECT_SECONDS = 3
 LARGEST = 10**15
+# The tables changed under a prepared statement, or this server no longer writes: only a new connection helps.
+STALE = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 
 # The first balance and its ledger row, in one statement.
 OPEN = """
@@ -317,23 +323,28 @@ class Cashier:
 
     async def _divide(self, batch: Sequence[_Waiting], error: asyncpg.PostgresError) -> None:
         """PostgreSQL refused the statement, so nothing was charged: try halves, to find whose fault it is."""
+        if isinstance(error, STALE):
+            self._drop()
         if len(batch) == 1:
-            self._lose(batch, error)
+            self._fail(batch, error)
             return
-        self._drop()
         middle = len(batch) // 2
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
     def _lose(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        log.warning("settlement of %d operations failed: %r", len(batch), error)
+        """What became of the statement is unknown, and the connection is not to be trusted."""
         self._drop()
+        self._fail(batch, error)
+
+    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        log.warning("settlement of %d operations failed: %r", len(batch), error)
         for waiting in batch:
             self.dropped += waiting.future is None
             waiting.answer(errors.Unavailable())
 
     def _drop(self) -> None:
-        """The next batch gets a new connection: this one may be dead, or its prepared statement stale."""
+        """The next batch gets a new connection."""
         if self._connection is not None:
             self._connection.terminate()
         self._connection = self._statement = None

@@ -116,7 +116,14 @@ async def test_a_batch_is_settled_in_the_order_it_came_and_what_does_not_fit_is_
     answers = await asyncio.gather(
         *(cashier.settle(usage(caller, charge)) for charge in charges), return_exceptions=True
     )
-    assert [isinstance(answer, credits.Settled) for answer in answers] == [True, False, True, False, True, True]
+    assert [isinstance(answer, credits.Settled) for answer in answers] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     assert [answer.remaining for answer in answers if isinstance(answer, credits.Settled)] == [6, 3, 0, 0]
     assert answers[1].message == "Not enough credits: 7 needed, 6 left."
     assert answers[1].extra["resetAt"].endswith("-01T00:00:00.000Z")
@@ -314,10 +321,10 @@ async def test_a_killed_backend_is_an_unknown_outcome_and_the_next_is_served(dat
     other = await database.connect()
     async with other.transaction():
         await other.execute("select 1 from credit_balances for update")
-        waiting = asyncio.create_task(verdicts([cashier.settle(usage(caller)) for _ in range(3)]))
+        waiting = [asyncio.create_task(cashier.settle(usage(caller))) for _ in range(3)]
         await asyncio.sleep(0.1)
         await other.execute("select pg_terminate_backend($1)", await backend_of_cashier(other))
-        assert await waiting == {"UNAVAILABLE": 3}
+        assert await verdicts(waiting) == {"UNAVAILABLE": 3}
     assert (await cashier.settle(usage(caller))).remaining == 998
     await agreed(database)
     # Killed while idle, nothing was lost: nobody is told of it once the connection is seen to be dead.
@@ -332,15 +339,37 @@ async def test_a_balance_held_too_long_refuses_its_own_account_only(database, ca
     await cashier.settle(usage(slow))
     other = await database.connect()
     async with other.transaction():
-        await other.execute(
-            "select 1 from credit_balances where account_id = $1 for update", slow.account_id
-        )
+        await other.execute("select 1 from credit_balances where account_id = $1 for update", slow.account_id)
         answers = await asyncio.gather(
             *(cashier.settle(usage(who)) for who in (slow, quick)), return_exceptions=True
         )
     assert isinstance(answers[0], errors.Unavailable)
     assert answers[1].remaining == 999
     await other.close()
+    await agreed(database)
+
+
+async def test_a_statement_that_fails_for_everyone_is_told_to_everyone_and_soon(database, cashier):
+    caller = await live_caller(database)
+    days = await sql(
+        database,
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'usage_events'::regclass",
+    )
+    for day in days:
+        await sql(database, f"drop table {day[0]}")
+    async with asyncio.timeout(5):
+        assert await verdicts(cashier.settle(usage(caller)) for _ in range(200)) == {"UNAVAILABLE": 200}
+    assert await remaining(database, caller) == 1_000
+
+
+async def test_tables_that_change_under_the_cashier_cost_it_one_batch_at_most(database, cashier):
+    caller = await live_caller(database)
+    await cashier.settle(usage(caller))
+    await sql(database, "alter table credit_balances alter column granted type numeric")
+    await verdicts([cashier.settle(usage(caller))])
+    await sql(database, "alter table credit_balances alter column granted type bigint")
+    await verdicts([cashier.settle(usage(caller))])
+    assert isinstance(await cashier.settle(usage(caller)), credits.Settled)
     await agreed(database)
 
 
