@@ -61,7 +61,7 @@ values ($1, $2, $3, $4, $5, now() + $6)
 
 # An attempt is counted, and the next one put off, before the platform is asked: a death in between costs one.
 TRY = """
-update revocations set attempts = attempts + 1, next_attempt_at = now() + least($5, $4 * power(2, least(attempts, 20)))
+update revocations set attempts = attempts + 1, next_attempt_at = now() + least($5::interval, $4::interval * power(2, least(attempts, 20)))
 where account_id = $1 and livemode = $2 and id = $3
 returning platform, tokens, attempts, created_at, next_attempt_at - now() as again
 """

@@ -114,13 +114,17 @@ class Events:
 
     async def _listen(self) -> None:
         connection = await self._database.connect(application_name="creator-graph events")
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: lost.set())
         try:
             for channel in self._channels:
                 await connection.add_listener(channel, self._heard)
             self._listening.set()
             self._wake_all()
-            while True:
-                await asyncio.sleep(PROBE_SECONDS)
+            while not lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PROBE_SECONDS):
+                        await lost.wait()
                 await connection.execute("select 1")  # a connection that died in silence tells no one
         finally:
             connection.terminate()

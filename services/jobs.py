@@ -7,6 +7,7 @@ handlers are fenced, and the sweeper in `services.schedule` finds rows that no j
 import asyncio
 import contextlib
 import json
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -52,7 +53,7 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[timedelta | None]]
 """Takes a payload; answers None when done, or how long to wait before the same job runs again."""
 
 
-class Broken(Exception):  # noqa: N818 -- says what the job is
+class Broken(Exception):
     """A job failed unexpectedly. Carries the kind only: the engine keeps the text in a table."""
 
 
@@ -189,9 +190,11 @@ def _guarded(name: str, handler: Handler) -> Callable[[Job], Awaitable[None]]:
         delay: timedelta | None
         try:
             delay = await handler(json.loads(job.payload or b"{}"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- the next run may work; here is where it is told
             # Whatever it is, its text must not reach the queue's own log.
-            log.exception("job.broken", entrypoint=name, job=job.id)
+            # The frames, never their variables: those hold tokens.
+            frames = "".join(traceback.format_exception(error))
+            log.error("job.broken", entrypoint=name, job=job.id, traceback=frames)  # noqa: TRY400
             trouble = type(error).__name__
         else:
             if delay is None:

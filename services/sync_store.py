@@ -185,7 +185,7 @@ SEEN = "select videos_seen from syncs where account_id = $1 and livemode = $2 an
 STATUS = "select status from syncs where account_id = $1 and livemode = $2 and id = $3"
 
 
-class Superseded(Exception):  # noqa: N818 -- what became of this taker
+class Superseded(Exception):
     """Somebody took the sync after us, or the creator is gone: nothing may be written."""
 
 

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 import yarl
 from aiohttp import test_utils
-from db.session import Database
 
 import simulators
+from db.session import Database
 from server import worker
 from services import connecting, grants, jobs, sync
 from services.platforms import base, client, registry, tiktok
@@ -139,6 +139,7 @@ async def new_account(database: Database, name: str = "ours") -> UUID:
 async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(sync, "WAIT_FIRST", 0.02)
     monkeypatch.setattr(sync, "THROTTLED_WAIT", 0.0)
+    monkeypatch.setattr(sync, "MOST_FAILURES", 4)
     registered = simulators.App(
         "ck", "cs", "Ours", frozenset({CALLBACK, OWN}).__contains__, pkce_required=True
     )

@@ -1,0 +1,204 @@
+"""Disconnecting: revoked, erased to the last row, counted exactly, never written again."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from services import erase, errors, grants, schedule
+from services.platforms import base
+
+
+async def disconnect(stage, creator_id, **more):
+    asked = {"account_id": stage.account, "livemode": False, "creator_id": creator_id} | more
+    return await erase.disconnect(stage.database, stage.vault, stage.platforms, **asked)
+
+
+async def dump(stage):
+    """Every row of every table, as text."""
+    connection = await stage.database.connect()
+    names = await connection.fetch(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = relnamespace"
+        " where relkind = 'r' and nspname = 'public'"
+    )
+    text = {name: str(await connection.fetch(f"select t::text from {name} t")) for (name,) in names}
+    await connection.close()
+    return text
+
+
+async def speaks_of(stage, *words):
+    """(table, word) wherever one is written; bytea reads as hex in the dump."""
+    spelled = [(word, str(word)) for word in words] + [(word, str(word).encode().hex()) for word in words]
+    return {
+        (table, word) for table, text in (await dump(stage)).items() for word, form in spelled if form in text
+    }
+
+
+async def identity(stage, creator_id):
+    row = await stage.one(
+        "select username, display_name, external_id from creators where id = $1", creator_id
+    )
+    return (*row, creator_id)
+
+
+async def test_a_disconnect_revokes_and_erases_everything_and_counts_it(stage):
+    completed = await stage.connect("sim.burst")
+    other = await stage.connect("sim.twenty")
+    async with stage.working():
+        await stage.ended(completed.sync_id)
+        await stage.ended(other.sync_id)
+    await stage.execute(
+        "insert into idempotent_answers (account_id, livemode, key, body_hash, lease_until, answer, creator_id)"
+        " values ($1, false, 'k', '', now(), 'sim.burst', $2)", stage.account, completed.creator_id,
+    )  # fmt: skip
+    await stage.request(completed.creator_id)
+    person = await identity(stage, completed.creator_id)
+    assert len(await speaks_of(stage, *person)) > 4
+    tokens = (await grants.read(stage.database, stage.vault, stage.whose(completed.creator_id))).tokens
+    count = stage.videos_of("sim.burst")
+    erased = await disconnect(stage, completed.creator_id)
+    assert (erased.revocation, erased.creators, erased.videos) == ("REVOKED", 1, count)
+    assert (erased.history_points, erased.syncs, erased.tokens, erased.stored_answers) == (count + 1, 2, 2, 2)
+    assert await speaks_of(stage, *person) == set()
+    assert await stage.value("select count(*) from tombstones") == 1
+    with pytest.raises(base.AuthExpired):
+        await stage.connector.profile(tokens)
+    assert await stage.value("select count(*) from videos") == stage.videos_of("sim.twenty")
+    assert await stage.value("select count(*) from grants") == 1
+
+
+async def test_unknown_foreign_other_mode_and_erased_creators_look_alike(stage):
+    completed = await stage.connect("sim.single")
+    texts = set()
+    for more in (
+        {"creator_id": uuid4()},
+        {"creator_id": completed.creator_id, "account_id": uuid4()},
+        {"creator_id": completed.creator_id, "livemode": True},
+    ):
+        with pytest.raises(errors.NotFound) as refused:
+            await disconnect(stage, **more)
+        texts.add((refused.value.message, str(refused.value.extensions())))
+    await disconnect(stage, completed.creator_id)
+    with pytest.raises(errors.NotFound) as refused:
+        await disconnect(stage, completed.creator_id)
+    texts.add((refused.value.message, str(refused.value.extensions())))
+    assert len(texts) == 1
+
+
+async def test_of_concurrent_disconnects_one_wins(stage):
+    completed = await stage.connect("sim.single")
+    answers = await asyncio.gather(
+        *(disconnect(stage, completed.creator_id) for _ in range(6)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, erase.Erased) for answer in answers) == 1
+    assert sum(isinstance(answer, errors.NotFound) for answer in answers) == 5
+
+
+async def test_what_the_caller_adds_fails_the_erasure_with_it(stage):
+    completed = await stage.connect("sim.single")
+
+    async def broken(session, erased):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await disconnect(stage, completed.creator_id, also=broken)
+    assert await stage.value("select count(*) from creators") == 1
+    assert (await disconnect(stage, completed.creator_id)).revocation == "ALREADY_REVOKED"
+
+
+@pytest.mark.parametrize("turn", range(4))
+async def test_a_disconnect_during_a_running_sync_leaves_nothing_of_the_creator(stage, turn):
+    completed = await stage.connect("sim.prolific")
+    person = await identity(stage, completed.creator_id)
+    async with stage.working():
+        async with asyncio.timeout(30):
+            while await stage.value("select videos_seen from syncs") < 200 * (turn + 1):
+                await asyncio.sleep(0.01)
+        erased = await disconnect(stage, completed.creator_id)
+        assert erased.revocation == "REVOKED"
+        assert erased.videos >= 200 * (turn + 1)
+        await asyncio.sleep(1)
+    assert await speaks_of(stage, *person, completed.sync_id) == set()
+    assert await stage.value("select count(*) from tombstones") == 1
+
+
+async def test_who_connects_again_is_read_again(stage):
+    first = await stage.connect("sim.single")
+    await disconnect(stage, first.creator_id)
+    second = await stage.connect("sim.single")
+    assert second.creator_id != first.creator_id
+    assert await stage.value("select count(*) from tombstones") == 0
+    async with stage.working():
+        assert (await stage.ended(second.sync_id))["status"] == "SUCCEEDED"
+
+
+async def test_an_expired_token_is_refreshed_before_it_is_revoked(stage):
+    completed = await stage.connect("sim.single")
+    stage.world.clock.advance(7_300)
+    await stage.execute("update grants set expires_at = now() - interval '1 minute'")
+    assert (await disconnect(stage, completed.creator_id)).revocation == "REVOKED"
+
+
+async def test_a_grant_dead_at_the_platform_is_already_revoked(stage):
+    completed = await stage.connect("sim.single")
+    stage.world.state.revoke("ck", "sim.single")
+    await stage.execute("update grants set expires_at = now() - interval '1 minute'")
+    assert (await disconnect(stage, completed.creator_id)).revocation == "ALREADY_REVOKED"
+
+
+@pytest.mark.parametrize("kind", ["status_500", "status_429", "drop", "huge"])
+async def test_a_platform_that_is_away_is_asked_again_until_it_revokes(stage, monkeypatch, kind):
+    from datetime import timedelta  # noqa: PLC0415
+
+    monkeypatch.setattr(erase, "RETRY_FIRST", timedelta(milliseconds=200))
+    completed = await stage.connect("sim.single")
+    held = await grants.read(stage.database, stage.vault, stage.whose(completed.creator_id))
+    person = await identity(stage, completed.creator_id)
+    stage.fault("oauth/revoke", kind, times=2)
+    erased = await disconnect(stage, completed.creator_id)
+    assert (erased.revocation, erased.creators, erased.tokens) == ("PENDING_RETRY", 1, 2)
+    assert await speaks_of(stage, *person, held.tokens.access_token) == set()
+    async with stage.working():
+        async with asyncio.timeout(20):
+            while await stage.value("select count(*) from revocations"):
+                await asyncio.sleep(0.05)
+    with pytest.raises(base.AuthExpired):
+        await stage.connector.profile(held.tokens)
+
+
+async def test_a_revocation_without_a_job_finds_a_new_one_and_ends_after_seven_days(stage, queued):
+    completed = await stage.connect("sim.single")
+    stage.fault("oauth/revoke", "status_500", times=100)
+    await disconnect(stage, completed.creator_id)
+    await stage.execute("delete from pgqueuer")
+    await stage.execute("update revocations set next_attempt_at = now() - interval '1 s'")
+    async with stage.database.write() as session:
+        assert await schedule.sweep(session) == 1
+    async with stage.database.write() as session:
+        assert await schedule.sweep(session) == 0
+    row = await stage.one("select * from revocations")
+    payload, _ = erase.job(row["account_id"], row["livemode"], row["id"])
+    arguments = (stage.database, stage.vault, stage.platforms, payload)
+    assert await erase.retry_revocation(*arguments) is not None
+    await stage.execute("update revocations set created_at = now() - interval '8 days'")
+    assert await erase.retry_revocation(*arguments) is None
+    assert await stage.value("select count(*) from revocations") == 0
+    assert await erase.retry_revocation(*arguments) is None
+
+
+async def test_a_reconnect_between_revoking_and_erasing_is_revoked_too(stage, monkeypatch):
+    completed = await stage.connect("sim.single")
+    real, calls = stage.connector.revoke, []
+
+    async def revoke(tokens):
+        answer = await real(tokens)
+        if not calls:
+            await stage.connect("sim.single")
+        calls.append(answer)
+        return answer
+
+    monkeypatch.setattr(stage.connector, "revoke", revoke)
+    erased = await disconnect(stage, completed.creator_id)
+    assert (erased.revocation, len(calls)) == ("REVOKED", 2)
+    assert await stage.value("select count(*) from creators") == 0
+    assert stage.world.state.consent_of is not None

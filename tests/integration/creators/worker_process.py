@@ -1,0 +1,23 @@
+"""A worker in a process of its own, for a test to kill: address, simulator, vault key as arguments."""
+
+import asyncio
+import base64
+import sys
+
+import aiohttp
+
+from db.session import open_database
+from server import worker
+from services.platforms import base, client, registry, tiktok
+from services.vault import Vault
+
+
+async def main(address: str, url: str, key: str) -> None:
+    database = await open_database(address)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        app = base.App("ck", "cs", auth_url=url, api_url=url)
+        platforms = registry.Platforms({("TIKTOK", False): tiktok.TikTok(app, client.Client(session))})
+        await worker.run(database, Vault([base64.b64decode(key)]), platforms, asyncio.Event())
+
+
+asyncio.run(main(*sys.argv[1:]))
