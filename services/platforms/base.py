@@ -18,6 +18,7 @@ class App:
     client_secret: str = field(repr=False)
     auth_url: str
     api_url: str
+    token_url: str = ""  # where a platform exchanges codes at a host of its own
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Tokens:
     refresh_expires_at: datetime | None
     scopes: tuple[str, ...]
     external_id: str | None
+    app_scoped_id: str | None = None  # the id a platform's callbacks use, where it is not external_id
+    issued_at: datetime | None = None  # of a token that refreshes itself, but not before a certain age
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,16 @@ class Profile:
     likes: int | None = None
     views: int | None = None
     video_count: int | None = None
+    app_scoped_id: str | None = None
+    account_type: str | None = None  # BUSINESS or CREATOR, where a platform tells them apart
 
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """A video as the platform tells it; counters None where it does not tell. duration in seconds."""
+    """A video as the platform tells it; counters None where it does not tell. duration in seconds.
+
+    `partial`: some counters could not be read this time, so None says nothing against what is stored.
+    """
 
     external_id: str
     kind: str  # the schema's VideoKind
@@ -78,6 +86,7 @@ class VideoRecord:
     comments: int | None = None
     shares: int | None = None
     duration: int | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,17 @@ class Page:
     """One page of videos, newest first. `cursor` is plain JSON data, None when there is no next page.
 
     `skipped` counts entries that could not be read: a walk that skipped any has not seen every video,
-    so it may not mark the missing ones as gone.
+    so it may not mark the missing ones as gone. `slow_down`: the platform is near its limit; the next
+    page should not be asked for before.
     """
 
     videos: tuple[VideoRecord, ...]
     cursor: Mapping[str, Any] | None
     skipped: int = 0
+    slow_down: datetime | None = None
 
 
-class Failure(Exception):  # noqa: N818 -- the field's word; subclasses say what to do
+class Failure(Exception):
     """A platform call went wrong. `code` is the platform's own; `log_id` is for its support."""
 
     def __init__(self, code: str, message: str, *, log_id: str | None = None) -> None:

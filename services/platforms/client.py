@@ -69,7 +69,7 @@ class Client:
         url: str,
         *,
         endpoint: str,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | aiohttp.FormData | None = None,
         json: Any = None,
         params: Mapping[str, str] | None = None,
         bearer: str | None = None,
