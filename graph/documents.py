@@ -74,7 +74,7 @@ class Operation:
         variables: VariableValues,
     ) -> Prepared:
         """The plans of a field of this operation; `path` are its response keys."""
-        key = (path, self._switched(variables), kind.entity if isinstance(kind, Lookup) else None)
+        key = (path, self._switched(variables), kind if isinstance(kind, Lookup) else None)
         found = self._prepared.get(key)
         if found is None:
             found = self._prepared[key] = Prepared(field, kind, parent_type)

@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry import Info
 
-from graph import cost
+from graph import compiled, cost
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services
@@ -37,6 +37,7 @@ class Answer:
     upper_bound: int | None = None
     would_cost: int | None = None
     receipt: list[dict[str, Any]] | None = None
+    path: str | None = None  # how it was run: compiled or ordinary
 
     def body(self) -> dict[str, Any]:
         """As it goes out; request errors omit `data`."""
@@ -123,8 +124,11 @@ async def _answered(
     if asked.quote_only:
         return Answer(data=None, upper_bound=quote.max)
     context = Context(services, caller, asked, operation, variables, now)
-    result = await _run(engine, context)
-    return await _settled(context, quote, result, started)
+    if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
+        done = await _run_compiled(context)
+        if done is not None:
+            return await _settled(context, quote, done, started, path="compiled")
+    return await _settled(context, quote, await _run(engine, context), started, path="ordinary")
 
 
 def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
@@ -158,6 +162,15 @@ def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> 
     return quoting.make(engine.policy, operation.root_type, operation.roots(variables), variables)
 
 
+async def _run_compiled(context: Context) -> ExecutionResult | None:
+    """The compiled path's answer; None where something failed: the ordinary path then says what, in its place."""
+    try:
+        return ExecutionResult(await compiled.run(context))
+    except Exception:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
+        context.delivered.clear()
+        return None
+
+
 async def _run(engine: Engine, context: Context) -> ExecutionResult:
     """graphql-core's execution of the operation."""
     result = execute(
@@ -173,13 +186,13 @@ async def _run(engine: Engine, context: Context) -> ExecutionResult:
 
 
 async def _settled(
-    context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime
+    context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime, *, path: str
 ) -> Answer:
     """The answer, once what it cost is written down; withheld when settlement refuses."""
     found = [reporting.formatted(error, context.asked.request_id) for error in result.errors or ()]
     code = found[0]["extensions"]["code"] if found else "OK"
     price = _price(context, result)
-    answer = Answer(data=result.data, errors=found, upper_bound=quote.max)
+    answer = Answer(data=result.data, errors=found, upper_bound=quote.max, path=path)
     answer.status = _status(result, found)
     if context.operation.kind == "mutation":
         price = context.would_cost

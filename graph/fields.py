@@ -11,11 +11,9 @@ from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Info
 
-from db.session import Connection, raw
-from graph import cost, ids
+from db.session import raw
+from graph import cost, roots
 from graph.context import Context
-from graph.planner.entities import ROOTS
-from graph.planner.mapping import Lookup, Many, Series
 from graph.planner.reading import Delivered
 from graph.planner.selection import Field
 from services import credits, errors
@@ -27,13 +25,6 @@ class Ref:
 
     type_name: str
     id: UUID
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A list to be read by a root's plan."""
-
-    root: str
 
 
 def context_of(info: Info) -> Context:
@@ -52,36 +43,13 @@ def field_of(info: Info) -> Field:
 
 
 @dataclass
-class Reader:
-    """Reads for one root field, on one connection, counted in one place."""
-
-    context: Context
-    connection: Connection
-    delivered: Delivered
-
-    async def list(self, path: tuple[str, ...], field: Field, kind: Many | Series, parent_type: str) -> Any:
-        prepared = self._prepared(path, field, kind, parent_type)
-        return await prepared.run(self.connection, self.context.read(), self.delivered)
-
-    async def objects(
-        self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
-    ) -> Mapping[UUID, Any]:
-        prepared = self._prepared(path, field, Lookup(type_name), parent_type)
-        found: Mapping[UUID, Any] = await prepared.by_id(
-            self.connection, self.context.read(tuple(wanted)), self.delivered
-        )
-        return found
-
-    def _prepared(
-        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str
-    ) -> Any:
-        operation, variables = self.context.operation, self.context.variables
-        return operation.prepared(path, field, kind, parent_type, variables)
+class Filler(roots.Reader):
+    """A reader that also fills plain data."""
 
     async def fill(
         self, path: tuple[str, ...], fields: Sequence[Field], type_name: str, value: Mapping[str, Any]
     ) -> Any:
-        """Plain data under its response keys; every Ref and Listed in it read by its plan."""
+        """Plain data under its response keys; every Ref in it read by its plan."""
         filled: dict[str, Any] = {}
         for field in fields:
             if field.name == "__typename":
@@ -103,50 +71,17 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(info: Info) -> AsyncIterator[Reader]:
+async def reading(info: Info) -> AsyncIterator[Filler]:
     """A reader on a connection that cannot write; its deliveries count for the operation."""
     context = context_of(info)
     async with context.services.database.read() as connection:
-        yield Reader(context, connection, context.delivered)
+        yield Filler(context, connection, context.delivered)
 
 
-async def listed(info: Info) -> Any:
-    """A root connection, list, or first of a list: one statement."""
-    field = field_of(info)
-    kind = ROOTS[field.name]
+async def root(info: Info) -> Any:
+    """The value of a planned root field."""
     async with reading(info) as reader:
-        value = await reader.list((field.key,), field, kind, "Query")
-    if isinstance(kind, Many) and kind.single:
-        return value[0] if value else None
-    return value
-
-
-async def node(info: Info, type_name: str, id: UUID) -> Any:
-    """One object by id, or None: unknown, foreign and other-mode ids alike."""
-    return (await nodes(info, [(type_name, id)]))[0]
-
-
-async def nodes(info: Info, wanted: Sequence[tuple[str, UUID]]) -> list[Any]:
-    """Objects by id, in order, None in place of what is not there: one statement a type."""
-    field = field_of(info)
-    found: dict[tuple[str, UUID], Any] = {}
-    async with reading(info) as reader:
-        for type_name in dict.fromkeys(name for name, _ in wanted):
-            of_type = [id for name, id in wanted if name == type_name]
-            rows = await reader.objects((field.key,), field, type_name, of_type, "Query")
-            found |= {(type_name, id): value for id, value in rows.items()}
-    _count_repeats(reader.delivered, wanted, found)
-    return [found.get(key) for key in wanted]
-
-
-def _count_repeats(
-    delivered: Delivered, wanted: Sequence[tuple[str, UUID]], found: Mapping[Any, Any]
-) -> None:
-    """An id asked for twice is delivered twice, and read once."""
-    from graph.planner.entities import ENTITIES  # noqa: PLC0415
-
-    for type_name, _ in [key for n, key in enumerate(wanted) if key in found and key in wanted[:n]]:
-        delivered.add("Query.nodes", 1, ENTITIES[type_name].weight)
+        return await roots.read(reader, field_of(info))
 
 
 async def plain(info: Info, value: Mapping[str, Any]) -> Any:
@@ -198,7 +133,7 @@ class Mutation:
     ) -> Any:
         """The payload as it stands in the transaction."""
         field = field_of(self.info)
-        reader = Reader(context_of(self.info), await raw(session), delivered or Delivered())
+        reader = Filler(context_of(self.info), await raw(session), delivered or Delivered())
         return await reader.fill((field.key,), field.fields, field.type_name, value)
 
 
@@ -210,7 +145,7 @@ async def reread(info: Info, value: Mapping[str, Any]) -> Any:
     """A payload as it stands after its transaction; not charged again."""
     field, context = field_of(info), context_of(info)
     async with context.services.database.read() as connection:
-        reader = Reader(context, connection, Delivered())
+        reader = Filler(context, connection, Delivered())
         return await reader.fill((field.key,), field.fields, field.type_name, value)
 
 
@@ -229,7 +164,3 @@ async def check_affordable(info: Info) -> None:
         balance = await credits.balance(connection, context.caller.account_id, context.now)
     if balance.remaining < needed:
         raise errors.CreditsExhausted(needed, balance.remaining, balance.reset_at)
-
-
-def parse_id(type_name: str, text: str) -> UUID:
-    return ids.read(type_name, text)

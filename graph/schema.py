@@ -21,6 +21,7 @@ class Engine:
     core: GraphQLSchema
     policy: Policy
     documents: Documents
+    compiles: bool
 
 
 def build_schema(query: type, mutation: type, subscription: type, types: list[Any]) -> strawberry.Schema:
@@ -36,10 +37,11 @@ def build_schema(query: type, mutation: type, subscription: type, types: list[An
     return schema
 
 
-def build_engine(schema: strawberry.Schema) -> Engine:
+def build_engine(schema: strawberry.Schema, *, compiles: bool = True) -> Engine:
+    """`compiles`: whether planned operations take the compiled path."""
     core = executable(schema)
     policy = read_policy(core)
-    engine = Engine(schema, core, policy, Documents(core))
+    engine = Engine(schema, core, policy, Documents(core), compiles)
     core.extensions.update(policy=policy, engine=engine)  # where resolvers find them
     return engine
 

@@ -161,5 +161,5 @@ def schema() -> strawberry.Schema:
     return build_schema(Query, Mutation, Subscription, nodes)
 
 
-def engine() -> Engine:
-    return build_engine(schema())
+def engine(*, compiles: bool = True) -> Engine:
+    return build_engine(schema(), compiles=compiles)

@@ -36,13 +36,11 @@ async def viewer(info: strawberry.Info) -> api_key.Viewer:
 
 
 async def account(info: strawberry.Info) -> types.Account:
-    found: Any = await fields.node(info, "Account", fields.context_of(info).caller.account_id)
-    return found
+    return await fields.root(info)
 
 
 async def plans(info: strawberry.Info) -> list[types.Plan]:
-    found: Any = await fields.listed(info)
-    return found
+    return await fields.root(info)
 
 
 async def credits(info: strawberry.Info) -> types.Credits:

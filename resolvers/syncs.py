@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from graph import fields, ids
+from graph import fields
 from graph.types import connect
 from graph.types import sync as types
 from services import connecting
@@ -14,8 +14,7 @@ State = Annotated[str, strawberry.argument(description="As connectCreator answer
 
 
 async def sync(info: strawberry.Info, id: SyncId) -> types.Sync | None:
-    found: Any = await fields.node(info, "Sync", ids.read("Sync", id))
-    return found
+    return await fields.root(info)
 
 
 async def connect_attempt(info: strawberry.Info, state: State) -> connect.ConnectAttempt | None:

@@ -1,10 +1,10 @@
 """Videos, one or many."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
-from graph import fields, ids
+from graph import fields
 from graph.pagination import After, Before, First, Last
 from graph.types import mutations
 from graph.types import video as types
@@ -15,8 +15,7 @@ FetchVideo = Annotated[mutations.FetchVideoInput, strawberry.argument(descriptio
 
 
 async def video(info: strawberry.Info, id: VideoId) -> types.Video | None:
-    found: Any = await fields.node(info, "Video", ids.read("Video", id))
-    return found
+    return await fields.root(info)
 
 
 async def videos(
@@ -28,8 +27,7 @@ async def videos(
     filter: types.VideoFilterArgument = strawberry.UNSET,
     order_by: types.VideoOrderArgument = strawberry.UNSET,
 ) -> types.VideoConnection:
-    found: Any = await fields.listed(info)
-    return found
+    return await fields.root(info)
 
 
 async def fetch_video(info: strawberry.Info, input: FetchVideo) -> mutations.FetchVideoPayload:

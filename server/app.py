@@ -126,7 +126,7 @@ async def home(_request: web.Request) -> web.StreamResponse:
 def create_app(house: House) -> web.Application:
     """The HTTP application over a house; closing the house is the caller's."""
     app = web.Application(middlewares=[view.identified], client_max_size=0)
-    app[PARTS] = Parts(house.settings, house.services, resolvers.engine())
+    app[PARTS] = Parts(house.settings, house.services, resolvers.engine(compiles=house.settings.compiled))
     app.add_routes(
         [
             web.route("*", "/graphql", view.graphql),

@@ -30,13 +30,17 @@ WithWorker = Annotated[bool, typer.Option("--worker", help="Start a worker too, 
 @app.command()
 def serve(with_worker: WithWorker = False, json: output.Json = False) -> None:
     """Serve the API until Ctrl-C or SIGTERM. Settings come from the environment, CREATOR_GRAPH_…"""
-    opening.run(lambda opened: processes.serve(opened, with_worker=with_worker, as_json=json), as_json=json)
+    opening.run(
+        lambda opened: processes.serve(opened, with_worker=with_worker, as_json=json),
+        as_json=json,
+        log_level="info",
+    )
 
 
 @app.command()
 def worker(json: output.Json = False) -> None:
     """Run syncs and other jobs until Ctrl-C or SIGTERM. Start as many as you like, on any machine."""
-    opening.run(lambda opened: processes.work(opened, as_json=json), as_json=json)
+    opening.run(lambda opened: processes.work(opened, as_json=json), as_json=json, log_level="info")
 
 
 @app.command()

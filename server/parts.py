@@ -17,3 +17,4 @@ class Parts:
 
 
 PARTS = web.AppKey("parts", Parts)
+REQUEST_ID = web.RequestKey("request_id", str)

@@ -71,14 +71,14 @@ async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:
         }
         output.record(value, as_json=as_json)
         sys.stdout.flush()
-        async with working(stop) if with_worker else contextlib.nullcontext():
+        async with working(opened, stop) if with_worker else contextlib.nullcontext():
             await stop.wait()
 
 
 @contextlib.asynccontextmanager
-async def working(stop: asyncio.Event) -> AsyncIterator[None]:
+async def working(opened: Opened, stop: asyncio.Event) -> AsyncIterator[None]:
     """A worker as a child process, started again when it dies; told to stop when the block ends."""
-    keeper = asyncio.create_task(_keep_working(stop))
+    keeper = asyncio.create_task(_keep_working(opened, stop))
     try:
         yield
     finally:
@@ -86,11 +86,14 @@ async def working(stop: asyncio.Event) -> AsyncIterator[None]:
         await keeper
 
 
-async def _keep_working(stop: asyncio.Event) -> None:
+async def _keep_working(opened: Opened, stop: asyncio.Event) -> None:
     # A process of its own: a sync's busy loop must not slow the API's answers.
     while not stop.is_set():
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "server", "worker", "--json", stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            *("-m", "server", "worker", "--json"),
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "CREATOR_GRAPH_LOG_LEVEL": opened.settings.log_level or "info"},
         )
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(stop.wait())

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
         default="https://www.tiktok.com", description="Host of TikTok's consent page."
     )
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
+    compiled: bool = Field(default=True, description="Whether planned reads skip the per-field executor.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None, description="debug, info, warning or error; default info, for `run` warning."

@@ -14,7 +14,7 @@ from graph import errors as reporting
 from graph import execution
 from graph.execution import Answer
 from server import credentials, received
-from server.parts import PARTS, Parts
+from server.parts import PARTS, REQUEST_ID, Parts
 from services import addresses, errors
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ _WELL_FORMED = {
 async def graphql(request: web.Request) -> web.Response:
     """One operation over HTTP."""
     parts = request.app[PARTS]
-    request_id = request["request_id"]
+    request_id = request[REQUEST_ID]
     headers: dict[str, str] = {}
     media = received.JSON
     try:
@@ -45,6 +45,7 @@ async def graphql(request: web.Request) -> web.Response:
         headers |= _refusal_headers(refusal)
     except Exception as error:  # noqa: BLE001 -- the last net: masked and logged whole
         answer = _unexpected(error, request_id)
+        headers |= _retry_headers(answer)
     return _response(answer, media, headers)
 
 
@@ -56,11 +57,13 @@ async def _answer(
     caller, allowance = await contexts.build_context(parts.services, credential.secret, ip, now)
     headers |= allowance.headers()
     country = _country(request, parts)
-    asked = await received.read(request, str(ip) if ip else None, country, request["request_id"])
+    asked = await received.read(request, str(ip) if ip else None, country, request[REQUEST_ID])
     if request.method == "GET" and _is_mutation(parts, asked):
         raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
     answer = await execution.answer(parts.engine, parts.services, caller, asked, now)
     headers |= _credit_headers(answer)
+    if answer.path and request.headers.get("X-Debug") == "path":
+        headers["X-Execution-Path"] = answer.path
     return answer
 
 
@@ -110,11 +113,15 @@ def _credit_headers(answer: Answer) -> dict[str, str]:
         }
     elif answer.refused:
         headers = {"X-Credits-Charged": "0"}
+    return headers | _retry_headers(answer)
+
+
+def _retry_headers(answer: Answer) -> dict[str, str]:
     retry = next(
         (e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})),
         None,
     )
-    return headers | ({"Retry-After": str(retry)} if retry is not None else {})
+    return {"Retry-After": str(retry)} if retry is not None else {}
 
 
 def _response(answer: Answer, media: str, headers: dict[str, str]) -> web.Response:
@@ -137,20 +144,23 @@ def _response(answer: Answer, media: str, headers: dict[str, str]) -> web.Respon
 async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
     """Give each request an id (one sent in is kept), log it without its query, and hide what we run on."""
     given = request.headers.get("X-Request-Id", "")
-    request["request_id"] = given if _REQUEST_ID.match(given) else f"req_{uuid.uuid4().hex}"
+    request[REQUEST_ID] = given if _REQUEST_ID.match(given) else f"req_{uuid.uuid4().hex}"
     started = datetime.now(UTC)
     try:
         response: web.StreamResponse = await handler(request)
     except web.HTTPException as error:
-        response = _plain_refusal(error, request["request_id"])
+        response = _plain_refusal(error, request[REQUEST_ID])
+    except Exception as error:  # noqa: BLE001 -- the last net of every address: masked and logged whole
+        answer = _unexpected(error, request[REQUEST_ID])
+        response = _response(answer, received.JSON, _retry_headers(answer))
     if not response.prepared:
-        response.headers["X-Request-Id"] = request["request_id"]
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers["Server"] = "creator-graph"
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
     log.info(
         "request",
-        request_id=request["request_id"],
+        request_id=request[REQUEST_ID],
         method=request.method,
         path=request.path,
         status=response.status,
@@ -161,8 +171,8 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
 
 def _plain_refusal(error: web.HTTPException, request_id: str) -> web.StreamResponse:
     """What aiohttp refuses by itself, in our shape; redirects pass."""
-    if error.status < 400:  # noqa: PLR2004 -- HTTP
-        return error
+    if isinstance(error, web.HTTPRedirection):
+        return web.Response(status=error.status, headers={"Location": error.headers["Location"]})
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}
     code = codes.get(error.status, "BAD_REQUEST" if error.status < 500 else "INTERNAL")  # noqa: PLR2004 -- HTTP
     body = {"errors": [{"message": error.reason, "extensions": {"code": code, "requestId": request_id}}]}

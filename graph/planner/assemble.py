@@ -66,7 +66,7 @@ class _Writer:
         members = self._object(nodes.members, layout)
         if not isinstance(layout.block.kind, Lookup):
             return f"[{members} for {_target(layout)} in items]"
-        if layout.block.field.by_type:
+        if layout.block.field.by_type and layout.block.kind.typed:
             members = f"{{{TYPE!r}: {layout.block.kind.entity!r}, **{members}}}"
         return f"{{s{layout.key}: {members} for {_target(layout)} in items}}"
 

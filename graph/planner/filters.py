@@ -46,11 +46,12 @@ def _as_is(value: Any, _name: str) -> Any:
 def prefix_query(value: Any, name: str) -> str | None:
     """A tsquery in which every word matches as a prefix; None when there is no word.
 
-    Built here from letters and digits only: no operator of the tsquery language passes.
+    PostgreSQL divides each quoted word as it divided the document (`jane.doe` is one lexeme, Hindi
+    vowel signs belong to theirs); without quotes and backslashes inside, no operator passes.
     """
     if len(value) > LONGEST_SEARCH:
         raise errors.BadUserInput(f"`{name}` takes at most {LONGEST_SEARCH} characters.", argument=name)
-    words = re.findall(r"[^\W_]+", clean_text(value, name))
+    words = [word for word in re.split(r"[\s'\\]+", clean_text(value, name)) if re.search(r"[^\W_]", word)]
     return " & ".join(f"'{word}':*" for word in words) or None
 
 

@@ -136,9 +136,10 @@ class SeriesRequest:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Rows by id."""
+    """Rows by id. `typed`: where an interface was asked for, each says its type."""
 
     entity: str
+    typed: bool = True
 
 
 Kind = Column | Embedded | One | Many | Series

@@ -1,0 +1,140 @@
+"""Root fields that are planned: one description each, for resolvers and for the compiled path alike."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from db.session import Connection
+from graph import ids, pagination
+from graph.context import Context
+from graph.planner.entities import ENTITIES, ROOTS
+from graph.planner.mapping import Lookup, Many, Read, Series
+from graph.planner.reading import Delivered, Prepared
+from graph.planner.selection import Field
+from services import errors
+
+
+@dataclass
+class Reader:
+    """Reads for one root field, on one connection, counted in one place.
+
+    `typed`: objects of an interface say their type, which graphql-core needs to complete them.
+    """
+
+    context: Context
+    connection: Connection
+    delivered: Delivered
+    typed: bool = True
+
+    async def list(self, path: tuple[str, ...], field: Field, kind: Many | Series, parent_type: str) -> Any:
+        prepared = self._prepared(path, field, kind, parent_type)
+        return await prepared.run(self.connection, self.context.read(), self.delivered)
+
+    async def objects(
+        self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
+    ) -> Mapping[UUID, Any]:
+        """Objects of one type by id: those that the caller may see."""
+        prepared = self._prepared(path, field, Lookup(type_name, typed=self.typed), parent_type)
+        found: Mapping[UUID, Any] = await prepared.run(
+            self.connection, self.context.read(tuple(wanted)), self.delivered
+        )
+        return found
+
+    async def nodes(self, field: Field, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Any]:
+        """Objects of any types by id, in order, None in place of what is not there: one statement a type."""
+        found: dict[tuple[str, UUID], Any] = {}
+        for type_name in dict.fromkeys(name for name, _ in wanted):
+            of_type = [id for name, id in wanted if name == type_name]
+            rows = await self.objects((field.key,), field, type_name, of_type, "Query")
+            found |= {(type_name, id): value for id, value in rows.items()}
+        for n, key in enumerate(wanted):
+            if key in found and key in wanted[:n]:  # asked for twice: delivered twice, read once
+                self.delivered.add(f"Query.{field.name}", 1, ENTITIES[key[0]].weight)
+        return [found.get(key) for key in wanted]
+
+    def _prepared(
+        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str
+    ) -> Prepared:
+        return self.context.operation.prepared(path, field, kind, parent_type, self.context.variables)
+
+
+ReadRoot = Callable[[Reader, Field, Mapping[str, Any]], Awaitable[Any]]
+
+
+def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -> ReadRoot:
+    """A connection, a plain list, or the first of a list."""
+
+    async def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
+        if check:
+            check(reader.context, arguments)
+        kind = ROOTS[field.name]
+        value = await reader.list((field.key,), field, kind, "Query")
+        if isinstance(kind, Many) and kind.single:
+            return value[0] if value else None
+        return value
+
+    return read
+
+
+def _by_id(type_name: str) -> ReadRoot:
+    async def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
+        id = ids.read(type_name, arguments["id"])
+        return (await reader.objects((field.key,), field, type_name, [id], "Query")).get(id)
+
+    return read
+
+
+async def _account(reader: Reader, field: Field, _arguments: Mapping[str, Any]) -> Any:
+    id = reader.context.caller.account_id
+    return (await reader.objects((field.key,), field, "Account", [id], "Query")).get(id)
+
+
+async def _node(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
+    return (await reader.nodes(field, [ids.read_any(arguments["id"], "id")]))[0]
+
+
+async def _nodes(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
+    wanted = arguments["ids"]
+    if len(wanted) > pagination.MOST:
+        raise errors.BadUserInput(f"`ids` takes at most {pagination.MOST} ids.", argument="ids")
+    return await reader.nodes(field, [ids.read_any(id, "ids") for id in wanted])
+
+
+def _exactly_one_name(_context: Context, arguments: Mapping[str, Any]) -> None:
+    if sum(bool(arguments.get(name)) for name in ("username", "externalId", "reference")) != 1:
+        raise errors.BadUserInput(
+            "Give exactly one of `username`, `externalId` and `reference`.", argument="username"
+        )
+
+
+def _own_mode(context: Context, arguments: Mapping[str, Any]) -> None:
+    mode = arguments.get("mode")
+    if mode is not None and mode.value != context.caller.mode:
+        raise errors.Forbidden(
+            f"This key sees its own mode only, not {mode.value}.",
+            reason="MODE",
+            remedy="Ask with a key of that mode.",
+        )
+
+
+PLANNED: Mapping[str, ReadRoot] = {
+    "node": _node,
+    "nodes": _nodes,
+    "creator": _by_id("Creator"),
+    "creatorBy": _listed(_exactly_one_name),
+    "creators": _listed(),
+    "video": _by_id("Video"),
+    "videos": _listed(),
+    "sync": _by_id("Sync"),
+    "account": _account,
+    "plans": _listed(),
+    "apiKey": _by_id("ApiKey"),
+    "apiKeys": _listed(_own_mode),
+}
+
+
+async def read(reader: Reader, field: Field) -> Any:
+    """The value of a planned root field, under its response keys."""
+    request: Read = reader.context.read()
+    return await PLANNED[field.name](reader, field, request.arguments(field))
