@@ -1,0 +1,356 @@
+"""The whole service over loopback HTTP: real database, real house, real worker, and the simulated platforms.
+
+Tests speak to it as partners and browsers do. What they cannot do from outside (break a platform, read the
+tables) goes through `Service.world` and `Service.rows`.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import aiohttp
+import asyncpg
+import pytest
+import yarl
+
+import resolvers
+import simulators
+from server import app as composition
+from server import opening, processes, worker
+from server.settings import Settings
+from services import accounts, api_keys, key_terms
+
+RETURN = "https://partner.example/done"
+OWN = "https://partner.example/oauth"
+PKCE = ("user.info.basic", "user.info.profile", "user.info.stats", "video.list")
+ENDED = {"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"}
+
+CONNECT = "mutation($input: ConnectCreatorInput!) { connectCreator(input: $input) { authUrl state expiresAt } }"
+ATTEMPT = """query($state: String!) { connectAttempt(state: $state) {
+  status platform creator { id username } sync { id status } error { code message } expiresAt } }"""
+SYNC = """query($id: ID!) { sync(id: $id) {
+  id status trigger progress videosSeen videosAdded videosUpdated attempts error { code } finishedAt } }"""
+DISCONNECT = """mutation($id: ID!) { disconnectCreator(input: {id: $id}) {
+  disconnected disconnectedId revocation receipt
+  erased { creators videos historyPoints syncs tokens storedAnswers } } }"""
+
+TABLES = """
+select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition order by 1
+"""
+
+
+@dataclass
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Any
+    raw: bytes
+    body: Any
+
+    @property
+    def data(self) -> Any:
+        assert "errors" not in self.body, self.body
+        return self.body["data"]
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        return self.body["errors"]
+
+    @property
+    def code(self) -> str:
+        return self.body["errors"][0]["extensions"]["code"]
+
+    @property
+    def reason(self) -> str | None:
+        return self.body["errors"][0]["extensions"].get("reason")
+
+    @property
+    def credits(self) -> dict[str, Any]:
+        return self.body["extensions"]["credits"]
+
+
+@dataclass
+class Landed:
+    """Where a creator's browser ended after the platform."""
+
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def location(self) -> str | None:
+        return self.headers.get("Location")
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.location or "").query))
+
+
+@dataclass
+class Service:
+    url: str
+    address: str
+    house: composition.House
+    world: simulators.world.World
+    http: aiohttp.ClientSession
+    account: accounts.NewAccount
+    data_dir: Path
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _worker: asyncio.Task[None] | None = None
+
+    @property
+    def database(self):
+        return self.house.services.database
+
+    @property
+    def live(self) -> str:
+        return self.account.live.secret
+
+    @property
+    def test(self) -> str:
+        return self.account.test.secret
+
+    # -- as a partner
+
+    async def send(self, method: str = "POST", path: str = "/graphql", **more: Any) -> Answer:
+        url = yarl.URL(self.url + path, encoded=True)
+        async with self.http.request(method, url, allow_redirects=False, **more) as answer:
+            raw = await answer.read()
+            is_json = "json" in answer.headers.get("Content-Type", "")
+            body = await answer.json(content_type=None) if is_json and raw else None
+            return Answer(answer.status, answer.headers, raw, body)
+
+    async def ask(
+        self, query: str, variables: Any = None, *, key: str | None = "", headers: Any = None, **more: Any
+    ) -> Answer:
+        """POST an operation with the test key; another by `key`, none by `key=None`."""
+        given = {"X-API-Key": key or self.test} if key is not None else {}
+        body = {"query": query, **({"variables": variables} if variables is not None else {}), **more}
+        return await self.send(json=body, headers=given | (headers or {}))
+
+    async def data(self, query: str, variables: Any = None, **more: Any) -> Any:
+        return (await self.ask(query, variables, **more)).data
+
+    # -- as a creator's browser
+
+    async def begin(self, *, key: str = "", **given: Any) -> Any:
+        return (await self.data(CONNECT, {"input": {"platform": "TIKTOK"} | given}, key=key))["connectCreator"]
+
+    async def decide(self, auth_url: str, username: str, decision: str = "approve") -> str:
+        """Open the consent page, press a button; answers where the platform sends the browser."""
+        async with self.http.get(auth_url) as page:
+            text = await page.text()
+        assert 'name="decision"' in text, text
+        scopes = parse_qs(urlsplit(auth_url).query)["scope"][0].split(",")
+        form = [("creator", username), ("decision", decision), *(("scope", scope) for scope in scopes)]
+        async with self.http.post(auth_url, data=form, allow_redirects=False) as answer:
+            return answer.headers["Location"]
+
+    async def land(self, location: str) -> Landed:
+        async with self.http.get(yarl.URL(location, encoded=True), allow_redirects=False) as answer:
+            return Landed(answer.status, answer.headers, await answer.text())
+
+    async def connect(self, username: str, *, key: str = "", **given: Any) -> Any:
+        """The whole walk; answers the connectAttempt."""
+        begun = await self.begin(key=key, **given)
+        await self.land(await self.decide(begun["authUrl"], username))
+        return (await self.data(ATTEMPT, {"state": begun["state"]}, key=key))["connectAttempt"]
+
+    async def synced(self, sync_id: str, *, key: str = "", seconds: float = 30) -> Any:
+        """The sync once it has ended."""
+        async with asyncio.timeout(seconds):
+            while True:
+                sync = (await self.data(SYNC, {"id": sync_id}, key=key))["sync"]
+                if sync is None or sync["status"] in ENDED:
+                    return sync
+                await asyncio.sleep(0.05)
+
+    async def connected(self, username: str, *, key: str = "", **given: Any) -> str:
+        """Connected and read; answers the creator's id."""
+        self.work()
+        attempt = await self.connect(username, key=key, **given)
+        assert attempt["status"] == "CONNECTED", attempt
+        sync = await self.synced(attempt["sync"]["id"], key=key)
+        assert sync["status"] == "SUCCEEDED", sync
+        return attempt["creator"]["id"]
+
+    async def disconnect(self, creator_id: str, *, key: str = "") -> Answer:
+        return await self.ask(DISCONNECT, {"id": creator_id}, key=key)
+
+    # -- as the operator
+
+    def work(self) -> None:
+        """Start the worker, where it does not run yet."""
+        if self._worker is None:
+            services = self.house.services
+            self._worker = asyncio.create_task(
+                worker.run(services.database, services.vault, services.platforms, self._stop)
+            )
+
+    async def rest(self) -> None:
+        """Stop the worker, where it runs."""
+        if self._worker is not None:
+            self._stop.set()
+            async with asyncio.timeout(20):
+                await self._worker
+            self._worker, self._stop = None, asyncio.Event()
+
+    async def update(self, **changes: Any) -> None:
+        async with self.database.write() as session:
+            await accounts.update(session, self.account.id, **changes)
+        self.house.services.callers.forget_all()
+
+    async def key(self, mode: str = "TEST", **given: Any) -> api_keys.NewKey:
+        terms = {"name": "a key", "scopes": key_terms.SCOPES, "created_by": self.account.owner_id} | given
+        async with self.database.write() as session:
+            return await api_keys.create(session, self.account.id, mode=mode, **terms)
+
+    async def another(self, name: str = "another", **given: Any) -> accounts.NewAccount:
+        async with self.database.write() as session:
+            return await accounts.create(session, name, **given)
+
+    def fault(self, endpoint: str, kind: str, **more: Any) -> None:
+        self.world.faults.add(simulators.Fault(endpoint, kind, **more))
+
+    # -- behind the curtain
+
+    async def one(self, statement: str, *values: Any) -> Any:
+        async with self.database.read() as connection:
+            return await connection.fetchrow(statement, *values)
+
+    async def value(self, statement: str, *values: Any) -> Any:
+        async with self.database.read() as connection:
+            return await connection.fetchval(statement, *values)
+
+    async def execute(self, statement: str, *values: Any) -> None:
+        connection = await asyncpg.connect(self.address)
+        try:
+            await connection.execute(statement, *values)
+        finally:
+            await connection.close()
+
+    async def settled(self) -> None:
+        """Until what the cashier writes at leisure is written."""
+        async with asyncio.timeout(5):
+            while self.house.services.cashier._work and not self.house.services.cashier._work.done():
+                await asyncio.sleep(0.01)
+
+    async def idle(self) -> None:
+        """Until no job waits or runs."""
+        async with asyncio.timeout(10):
+            while await self.value("select count(*) from pgqueuer"):
+                await asyncio.sleep(0.02)
+
+    async def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, the queue's too."""
+        connection = await asyncpg.connect(self.address)
+        try:
+            names = [row[0] for row in await connection.fetch(TABLES)]
+            return {name: [tuple(row) for row in await connection.fetch(f"select * from {name}")] for name in names}
+        finally:
+            await connection.close()
+
+    async def counts(self, *but: str) -> dict[str, int]:
+        """How many rows each table has."""
+        return {name: len(rows) for name, rows in (await self.tables()).items() if name not in but}
+
+    async def dump(self) -> dict[str, str]:
+        """Every table as text: bytes both as the text they may be and as hex."""
+        return {
+            name: "\n".join(" | ".join(map(_plain, row)) for row in rows)
+            for name, rows in (await self.tables()).items()
+        }
+
+    async def ledger(self) -> tuple[int, int]:
+        """What is left, and the sum of what was charged."""
+        row = await self.one(
+            "select b.granted - b.used as left_over, coalesce(-sum(l.amount) filter (where kind = 'charge'), 0)::bigint "
+            "as charged from credit_balances b join ledger l using (account_id) where account_id = $1 group by 1",
+            self.account.id,
+        )
+        return row["left_over"], row["charged"]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"{value.decode('latin-1')} {value.hex()}"
+    return str(value)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests gets in."""
+    for name in [name for name in os.environ if name.startswith("CREATOR_GRAPH_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Any:
+    """The schema takes half a second to build; it is the same for all."""
+    return resolvers.engine()
+
+
+@pytest.fixture
+async def serving(address: str, tmp_path: Path, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Starts a service of its own settings; all end with the test."""
+    made: list[Any] = []
+    build = composition.build_simulators
+    monkeypatch.setattr(composition, "build_simulators", lambda settings: made.append(build(settings)) or made[-1])
+    monkeypatch.setattr(resolvers, "engine", lambda: engine)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(**given: Any) -> Service:
+            port = free_port()
+            simulated = f"http://127.0.0.1:{port}/simulators/tiktok"
+            live = {
+                "tiktok_client_key": "live-app",
+                "tiktok_client_secret": "live-app-secret",
+                "tiktok_auth_url": simulated,
+                "tiktok_api_url": simulated,
+            }
+            settings = Settings(
+                **{"database_url": address, "port": port, "data_dir": tmp_path / "data"} | live | given
+            )
+            house = await stack.enter_async_context(processes.serving(opening.Opened(settings, address, None)))
+            http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+            async with house.services.database.write() as session:
+                account = await accounts.create(session, "MetriqLab", "pro")
+                await accounts.update(
+                    session,
+                    account.id,
+                    return_urls=[RETURN, OWN],
+                    requests_per_minute=0,
+                    test_requests_per_minute=0,
+                )
+            world = made[-1][simulators.WORLD]
+            world.knobs.rate_limit = 1_000_000
+            service = Service(settings.public, address, house, world, http, account, tmp_path / "data")
+            stack.push_async_callback(service.rest)
+            return service
+
+        yield start
+
+
+@pytest.fixture
+async def service(serving: Callable[..., Any]) -> AsyncIterator[Service]:
+    yield await serving()
+
+
+@pytest.fixture
+def clock() -> Callable[[], float]:
+    return time.monotonic
