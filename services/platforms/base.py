@@ -142,6 +142,10 @@ class ProviderBug(Failure):
     """The platform answered what its documentation excludes, or our request was wrong: no retry helps."""
 
 
+class NoAccount(Failure):
+    """The person has nothing to read there: no channel, no account of the needed kind, a closed one."""
+
+
 class Denied(Failure):
     """The person said no on the consent page."""
 

@@ -36,6 +36,11 @@ _MEANINGS: Mapping[type[base.Failure], tuple[str, str, str]] = {
         "The creator did not allow this.",
         "Connect the creator again and ask for every permission.",
     ),
+    base.NoAccount: (
+        "NO_ACCOUNT",
+        "The person has no channel or account there that can be read.",
+        "Let the creator make one, or choose another, then connect again.",
+    ),
     base.RateLimited: ("THROTTLED", "The platform asks us to slow down.", "Try again later."),
     base.Transient: ("AWAY", "The platform does not answer properly.", "Try again shortly."),
 }
