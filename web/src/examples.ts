@@ -70,8 +70,7 @@ query WhoAmI {
 `,
   },
   {
-    query: `# Connect a creator. 1. Run ConnectCreator: authUrl
-# is the platform's consent page.
+    query: `# Connect a creator. 1. Run ConnectCreator.
 mutation ConnectCreator($input: ConnectCreatorInput!) {
   connectCreator(input: $input) {
     authUrl
@@ -80,12 +79,12 @@ mutation ConnectCreator($input: ConnectCreatorInput!) {
   }
 }
 
-# 2. Open authUrl in a new browser tab and consent,
-#    within ten minutes. With a test key the platform
-#    is a simulated one.
+# 2. Ctrl-click (Cmd-click) authUrl, or hover it:
+#    the consent page, open for ten minutes. With
+#    a test key the platform is a simulated one.
 # 3. Copy state into the variables and run
-#    ConnectAttempt: the creator, and the first sync,
-#    which started by itself.
+#    ConnectAttempt: the creator, and the first
+#    sync, which started by itself.
 query ConnectAttempt($state: String!) {
   connectAttempt(state: $state) {
     status
