@@ -31,15 +31,17 @@ def stop_event() -> asyncio.Event:
 @contextlib.asynccontextmanager
 async def serving(opened: Opened) -> AsyncIterator[composition.House]:
     """The API listening; ends open connections in order when the block does."""
-    house = await composition.open_house(opened.settings, opened.address)
-    runner = web.AppRunner(
-        composition.create_app(house),
-        access_log=None,
-        shutdown_timeout=2.0,
-        handle_signals=False,
-        max_line_size=16_384,
-    )
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        house = await composition.open_house(opened.settings, opened.address)
+        stack.push_async_callback(house.close)
+        runner = web.AppRunner(
+            composition.create_app(house),
+            access_log=None,
+            shutdown_timeout=2.0,
+            handle_signals=False,
+            max_line_size=16_384,
+        )
+        stack.push_async_callback(runner.cleanup)
         await runner.setup()
         site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
         try:
@@ -47,9 +49,6 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
         except OSError as error:
             raise _taken(opened, error) from None
         yield house
-    finally:
-        await runner.cleanup()
-        await house.close()
 
 
 def _taken(opened: Opened, error: OSError) -> errors.ServiceError:

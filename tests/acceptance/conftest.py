@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,6 @@ import asyncpg
 import pytest
 import yarl
 
-import resolvers
 import simulators
 from server import app as composition
 from server import opening, processes, worker
@@ -299,19 +297,12 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def engine() -> Any:
-    """The schema takes half a second to build; it is the same for all."""
-    return resolvers.engine()
-
-
 @pytest.fixture
-async def serving(address: str, tmp_path: Path, engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Starts a service of its own settings; all end with the test."""
     made: list[Any] = []
     build = composition.build_simulators
     monkeypatch.setattr(composition, "build_simulators", lambda settings: made.append(build(settings)) or made[-1])
-    monkeypatch.setattr(resolvers, "engine", lambda: engine)
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(**given: Any) -> Service:
@@ -349,8 +340,3 @@ async def serving(address: str, tmp_path: Path, engine: Any, monkeypatch: pytest
 @pytest.fixture
 async def service(serving: Callable[..., Any]) -> AsyncIterator[Service]:
     yield await serving()
-
-
-@pytest.fixture
-def clock() -> Callable[[], float]:
-    return time.monotonic
