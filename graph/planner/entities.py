@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, func, literal_column, or_, select, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 
 from db import models
 from graph import cost
@@ -103,7 +103,7 @@ def _history(table: Any, owner_column: str) -> Any:
                 table.c.at >= request.bind(_from, INSTANT),
                 table.c.at < request.bind(_to, INSTANT),
             )
-            .distinct(start)
+            .ext(distinct_on(start))
             .order_by(start, table.c.at.desc())
         )
 
