@@ -75,7 +75,7 @@ def _page(
     body = (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{title} · Creator Graph</title><style nonce='{nonce}'>{STYLE}</style>"
-        f"<main><h1>{title}</h1><p>{text}</p>{shown}</main><script nonce='{nonce}'>{script}</script></html>"
+        f"<main class={status}><h1>{title}</h1><p>{text}</p>{shown}</main><script nonce='{nonce}'>{script}</script></html>"
     )
     policy = f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'"
     return web.Response(
@@ -96,6 +96,13 @@ def _script_json(value: object) -> str:
 
 
 STYLE = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;"
-    "min-height:90vh;margin:0;padding:1rem}main{max-width:26rem;text-align:center}h1{font-size:1.5rem}"
+    ":root{color-scheme:light dark;--soft:light-dark(#6b6d76,#a3a5ae);--line:light-dark(#e3e3e8,#34363f)}"
+    "body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;box-sizing:border-box;min-height:100vh;"
+    "margin:0;padding:1rem;background:light-dark(#f4f4f6,#101116);color:light-dark(#161823,#f2f2f4)}"
+    "main{max-width:24rem;padding:2rem;text-align:center;background:light-dark(#fff,#1c1d24);"
+    "border:1px solid var(--line);border-radius:1rem}"
+    "h1{margin:0 0 .5rem;font-size:1.5rem}h1::before{display:block;font-size:2.5rem;line-height:1.4}"
+    ".connected h1::before{content:'\\2713'/'';color:light-dark(#0b7a4b,#58d39b)}"
+    ".denied h1::before,.failed h1::before,.expired h1::before{content:'\\2715'/'';color:light-dark(#b3261e,#ff8f86)}"
+    "p{margin:0;color:var(--soft)}p+p{margin-top:1rem;font-size:.8rem}"
 )
