@@ -31,6 +31,7 @@ from services import errors
 
 MOST_DOCUMENTS = 1_000
 MOST_PREPARED = 64
+PREFIX = len("crt_")
 
 
 @dataclass
@@ -44,7 +45,10 @@ class Operation:
     fragments: Mapping[str, FragmentDefinitionNode]
     schema: GraphQLSchema
     switches: tuple[str, ...]
+    sizes: tuple[str, ...]
+    ids: tuple[str, ...]
     hash: bytes
+    quotes: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     _roots: OrderedDict[Any, tuple[Field, ...]] = field(default_factory=OrderedDict)
     _prepared: OrderedDict[Any, Prepared] = field(default_factory=OrderedDict)
 
@@ -81,6 +85,15 @@ class Operation:
             _trim(self._prepared)
         return found
 
+    def sized(self, variables: VariableValues) -> tuple[Any, ...]:
+        """Equal for requests that cost the same at most: same switches, same page sizes, ids of the same types."""
+        given = variables.coerced
+        return (
+            self._switched(variables),
+            tuple(given.get(name) for name in self.sizes),
+            tuple(_prefixes(given.get(name)) for name in self.ids),
+        )
+
     def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
         # `is True`: another operation of the document may use the same name for a variable of any type.
         return tuple(variables.coerced.get(name) is True for name in self.switches)
@@ -102,18 +115,35 @@ def _as_field(node: OperationDefinitionNode) -> FieldNode:
     )
 
 
-class _Switches(Visitor):
-    """Names of the variables that @skip and @include look at."""
+def _prefixes(ids: Any) -> Any:
+    """What of an id, or of several, bears on a price: the type."""
+    return tuple(id[:PREFIX] for id in ids) if isinstance(ids, list) else str(ids)[:PREFIX]
+
+
+class _Uses(Visitor):
+    """Names of the variables that decide what is selected (@skip, @include) and what it costs (page sizes, ids)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.names: set[str] = set()
+        self.switches: set[str] = set()
+        self.sizes: set[str] = set()
+        self.ids: set[str] = set()
+        self._into: set[str] | None = None
 
     def enter_directive(self, node: Any, *_: Any) -> None:
-        if node.name.value in {"skip", "include"}:
-            for argument in node.arguments:
-                if isinstance(argument.value, VariableNode):
-                    self.names.add(argument.value.name.value)
+        self._into = self.switches if node.name.value in {"skip", "include"} else None
+
+    def enter_argument(self, node: Any, *_: Any) -> None:
+        if node.name.value in {"first", "last"}:
+            self._into = self.sizes
+        elif node.name.value in {"id", "ids"}:
+            self._into = self.ids
+        elif node.name.value != "if":
+            self._into = None
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        if self._into is not None:
+            self._into.add(node.name.value)
 
 
 class Documents:
@@ -147,8 +177,8 @@ class Documents:
         if found:
             raise DocumentRefused(errors.ValidationFailed("The document is not valid.").code, found)
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        switches = _Switches()
-        visit(document, switches)
+        uses = _Uses()
+        visit(document, uses)
         operations: dict[str | None, Operation] = {}
         for node in document.definitions:
             if isinstance(node, OperationDefinitionNode):
@@ -161,7 +191,9 @@ class Documents:
                     document,
                     fragments,
                     self._schema,
-                    tuple(sorted(switches.names)),
+                    tuple(sorted(uses.switches)),
+                    tuple(sorted(uses.sizes)),
+                    tuple(sorted(uses.ids)),
                     sha256(text.encode()).digest(),
                 )
         return operations

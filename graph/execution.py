@@ -15,6 +15,7 @@ from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services
 from graph.documents import Operation
+from graph.planner.reading import Delivered
 from graph.policy import FREE
 from graph.scalars import instant
 from graph.schema import Engine
@@ -88,7 +89,26 @@ async def answer(
         error = known
     code = getattr(error, "document_code", error.code)
     services.cashier.record(_refusal(caller, asked, code, started))
-    return Answer(error.status, errors=reporting.refused(error), refused=code)
+    return await _refused(services, caller, error, code, now)
+
+
+async def _refused(
+    services: Services, caller: callers.Caller, error: errors.ServiceError, code: str, now: datetime
+) -> Answer:
+    balance = None if code == errors.Unavailable.code else await _untouched(services, caller, now)
+    return Answer(error.status, errors=reporting.refused(error), refused=code, balance=balance)
+
+
+async def _untouched(services: Services, caller: callers.Caller, now: datetime) -> credits.Settled | None:
+    """The balance beside an answer that cost nothing; None where it cannot be told: no reason to refuse more."""
+    try:
+        async with services.database.read() as connection:
+            stands = await credits.balance(connection, caller.account_id, now)
+    except Exception as error:
+        if reporting.expected(error) is None:
+            raise
+        return None
+    return credits.Settled(0, stands.remaining, stands.limit, stands.reset_at)
 
 
 def _refusal(caller: callers.Caller, asked: Asked, code: str, started: datetime) -> credits.Usage:
@@ -113,7 +133,7 @@ async def _answered(
     if operation.kind == "subscription":
         raise errors.NotImplementedYet("Subscriptions")
     variables = coerced(engine, operation, asked.variables)
-    quote = quoting.make(engine.policy, operation.root_type, operation.roots(variables), variables)
+    quote = quoting.of(engine.policy, operation, variables)
     check_scopes(caller, quote)
     if asked.most_credits is not None and quote.max > asked.most_credits:
         raise errors.PriceExceedsMaximum(
@@ -122,7 +142,7 @@ async def _answered(
             max=quote.max,
         )
     if asked.quote_only:
-        return Answer(data=None, upper_bound=quote.max)
+        return Answer(upper_bound=quote.max, balance=await _untouched(services, caller, now))
     context = Context(services, caller, asked, operation, variables, now)
     if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
         done = await _run_compiled(context)
@@ -159,7 +179,7 @@ def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> 
     engine: Engine = schema.extensions["engine"]
     operation = engine.documents.operation(text, name)
     variables = coerced(engine, operation, given)
-    return quoting.make(engine.policy, operation.root_type, operation.roots(variables), variables)
+    return quoting.of(engine.policy, operation, variables)
 
 
 async def _run_compiled(context: Context) -> ExecutionResult | None:
@@ -196,11 +216,19 @@ async def _settled(
     answer.status = _status(result, found)
     if context.operation.kind == "mutation":
         price = context.would_cost
-        answer.balance = _sum_of_charges(context, result)
+        answer.balance = _sum_of_charges(context, result) or await _untouched(
+            context.services, context.caller, context.now
+        )
+        if found:  # what failed was rolled back, its usage too
+            failure = context.usage(charge=0, delivered=Delivered(), code=code, started=started)
+            context.services.cashier.record(failure)
     else:
         charge = price if context.caller.livemode else 0
         usage = context.usage(charge=charge, delivered=context.delivered, code=code, started=started)
-        answer.balance = await context.services.cashier.settle(usage)
+        try:
+            answer.balance = await context.services.cashier.settle(usage)
+        except errors.ServiceError as refusal:  # withheld; settlement wrote it down
+            return await _refused(context.services, context.caller, refusal, refusal.code, context.now)
     if not context.caller.livemode:
         answer.would_cost = price
     if context.asked.receipt:

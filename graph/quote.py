@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from graphql.execution.values import VariableValues
 
 from graph import cost, ids, limits
+from graph.documents import Operation
 from graph.planner import plan
 from graph.planner.selection import Field
 from graph.policy import FREE, Policy
 from services import errors
+
+MOST_QUOTES = 64
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,20 @@ def _count_types(given: Sequence[str]) -> Iterator[tuple[str, int]]:
             continue
         counts[type_name] = counts.get(type_name, 0) + 1
     yield from counts.items()
+
+
+def of(policy: Policy, operation: Operation, variables: VariableValues) -> Quote:
+    """The quote of an operation, made once for all requests that can cost no more than each other."""
+    key = operation.sized(variables)
+    found = operation.quotes.get(key)
+    if found is None:
+        found = operation.quotes[key] = make(
+            policy, operation.root_type, operation.roots(variables), variables
+        )
+        if len(operation.quotes) > MOST_QUOTES:
+            operation.quotes.popitem(last=False)
+    quote: Quote = found
+    return quote
 
 
 def make(policy: Policy, root_type: str, roots: Sequence[Field], variables: VariableValues) -> Quote:

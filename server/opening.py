@@ -51,8 +51,9 @@ def read_settings() -> Settings:
 def open_all(*, log_level: str = "info") -> Opened:
     """Settings read, logging set (to `log_level` where no setting says), the embedded server started if need be."""
     settings = read_settings()
-    settings = settings.model_copy(update={"log_level": settings.log_level or log_level})
-    logs.configure(settings.log_level)
+    level = settings.log_level or log_level
+    settings = settings.model_copy(update={"log_level": level})
+    logs.configure(level)
     if settings.database_url:
         return Opened(settings, settings.database_url, None)
     keeper, address = embedded.start(settings.data_dir.resolve())

@@ -4,6 +4,7 @@ The peer is the client, unless it is a proxy we trust: then what it forwarded co
 since everything left of the first hop we do not trust was written by the client itself.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,7 @@ def contains(outer: Network, inner: Network) -> bool:
     return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
+@functools.lru_cache(maxsize=4_096)
 def parse(text: str) -> Address | None:
     """An address as proxies write it: with or without port, brackets, quotes or zone. None for anything else."""
     bare = text.strip().strip('"').strip()
