@@ -5,6 +5,8 @@ from typing import Final
 
 ENDPOINTS: Final = (
     "auth/authorize", "oauth/token", "oauth/revoke", "user/info", "video/list", "video/query", "oembed",
+    "youtube/auth", "youtube/token", "youtube/revoke", "youtube/channels", "youtube/playlistItems", "youtube/videos",
+    "youtube/oembed",
 )  # fmt: skip
 
 KINDS: Final = (
