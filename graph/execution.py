@@ -24,6 +24,8 @@ from services import callers, credits, errors
 
 SECONDS = 15
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
+# Refusals beside which no balance stands: the database is away or slow, or the key has just ended.
+UNTOLD = {"UNAUTHENTICATED", "UNAVAILABLE", "TIMEOUT"}
 
 
 @dataclass
@@ -95,7 +97,7 @@ async def answer(
 async def _refused(
     services: Services, caller: callers.Caller, error: errors.ServiceError, code: str, now: datetime
 ) -> Answer:
-    balance = None if code == errors.Unavailable.code else await _untouched(services, caller, now)
+    balance = None if code in UNTOLD else await _untouched(services, caller, now)
     return Answer(error.status, errors=reporting.refused(error), refused=code, balance=balance)
 
 

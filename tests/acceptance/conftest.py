@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ OWN = "https://partner.example/oauth"
 PKCE = ("user.info.basic", "user.info.profile", "user.info.stats", "video.list")
 ENDED = {"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"}
 
-CONNECT = "mutation($input: ConnectCreatorInput!) { connectCreator(input: $input) { authUrl state expiresAt } }"
+CONNECT = (
+    "mutation($input: ConnectCreatorInput!) { connectCreator(input: $input) { authUrl state expiresAt } }"
+)
 ATTEMPT = """query($state: String!) { connectAttempt(state: $state) {
   status platform creator { id username } sync { id status } error { code message } expiresAt } }"""
 SYNC = """query($id: ID!) { sync(id: $id) {
@@ -38,6 +40,39 @@ SYNC = """query($id: ID!) { sync(id: $id) {
 DISCONNECT = """mutation($id: ID!) { disconnectCreator(input: {id: $id}) {
   disconnected disconnectedId revocation receipt
   erased { creators videos historyPoints syncs tokens storedAnswers } } }"""
+
+# Every root field, asked for little. What it takes comes from `Service.things`.
+ROOTS = {
+    "Query.node": "query($crt: ID!) { node(id: $crt) { id } }",
+    "Query.nodes": "query($crt: ID!, $vid: ID!) { nodes(ids: [$crt, $vid]) { id } }",
+    "Query.viewer": "{ viewer { keyName } }",
+    "Query.creator": "query($crt: ID!) { creator(id: $crt) { id } }",
+    "Query.creatorBy": '{ creatorBy(platform: TIKTOK, username: "sim.single") { id } }',
+    "Query.creators": "{ creators { nodes { id } } }",
+    "Query.video": "query($vid: ID!) { video(id: $vid) { id } }",
+    "Query.videos": "{ videos { nodes { id } } }",
+    "Query.sync": "query($syn: ID!) { sync(id: $syn) { id } }",
+    "Query.connectAttempt": "query($state: String!) { connectAttempt(state: $state) { status } }",
+    "Query.account": "{ account { name } }",
+    "Query.plans": "{ plans { name } }",
+    "Query.apiKey": "query($key: ID!) { apiKey(id: $key) { id } }",
+    "Query.apiKeys": "{ apiKeys { nodes { id } } }",
+    "Query.usage": "{ usage { requests } }",
+    "Query.credits": "{ credits { remaining } }",
+    "Query.rateLimit": "{ rateLimit { limit } }",
+    "Query.price": '{ price(query: "{ creators { nodes { id } } }") { max } }',
+    "Mutation.connectCreator": "mutation { connectCreator(input: {platform: TIKTOK}) { state } }",
+    "Mutation.completeConnect": """mutation($own: String!, $code: String!) {
+      completeConnect(input: {state: $own, code: $code}) { creator { id } } }""",
+    "Mutation.syncCreator": "mutation($crt: ID!) { syncCreator(input: {id: $crt}) { joined } }",
+    "Mutation.disconnectCreator": "mutation($crt: ID!) { disconnectCreator(input: {id: $crt}) { disconnected } }",
+    "Mutation.fetchVideo": 'mutation { fetchVideo(input: {url: "https://x.example/1"}) { video { title } } }',
+    "Mutation.createApiKey": 'mutation($mode: KeyMode!) { createApiKey(input: {name: "k", mode: $mode}) { secret } }',
+    "Mutation.updateApiKey": 'mutation($key: ID!) { updateApiKey(input: {id: $key, name: "n"}) { apiKey { id } } }',
+    "Mutation.rotateApiKey": "mutation($key: ID!) { rotateApiKey(input: {id: $key, overlapSeconds: 60}) { secret } }",
+    "Mutation.revokeApiKey": "mutation($key: ID!) { revokeApiKey(input: {id: $key}) { apiKey { id } } }",
+    "Mutation.createAccessToken": "mutation { createAccessToken(input: {}) { token } }",
+}
 
 TABLES = """
 select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -141,7 +176,9 @@ class Service:
     # -- as a creator's browser
 
     async def begin(self, *, key: str = "", **given: Any) -> Any:
-        return (await self.data(CONNECT, {"input": {"platform": "TIKTOK"} | given}, key=key))["connectCreator"]
+        return (await self.data(CONNECT, {"input": {"platform": "TIKTOK"} | given}, key=key))[
+            "connectCreator"
+        ]
 
     async def decide(self, auth_url: str, username: str, decision: str = "approve") -> str:
         """Open the consent page, press a button; answers where the platform sends the browser."""
@@ -180,6 +217,23 @@ class Service:
         sync = await self.synced(attempt["sync"]["id"], key=key)
         assert sync["status"] == "SUCCEEDED", sync
         return attempt["creator"]["id"]
+
+    async def things(self, key: str) -> dict[str, str]:
+        """What the operations in ROOTS ask about: a creator with one video, a key, and an app's own connect."""
+        begun = await self.begin(key=key)
+        self.work()
+        await self.land(await self.decide(begun["authUrl"], "sim.single"))
+        attempt = (await self.data(ATTEMPT, {"state": begun["state"]}, key=key))["connectAttempt"]
+        assert (await self.synced(attempt["sync"]["id"], key=key))["status"] == "SUCCEEDED"
+        videos = await self.data("{ videos { nodes { id } } }", key=key)
+        own = await self.begin(key=key, redirectUri=OWN)
+        code = dict(parse_qsl(urlsplit(await self.decide(own["authUrl"], "sim.twenty")).query))["code"]
+        made = await self.key("LIVE" if key == self.live else "TEST", name="thing")
+        return {
+            "crt": attempt["creator"]["id"], "syn": attempt["sync"]["id"], "vid": videos["videos"]["nodes"][0]["id"],
+            "key": f"key_{made.id.hex}", "state": begun["state"], "own": own["state"], "code": code,
+            "mode": "LIVE" if key == self.live else "TEST",
+        }  # fmt: skip
 
     async def disconnect(self, creator_id: str, *, key: str = "") -> Answer:
         return await self.ask(DISCONNECT, {"id": creator_id}, key=key)
@@ -253,7 +307,10 @@ class Service:
         connection = await asyncpg.connect(self.address)
         try:
             names = [row[0] for row in await connection.fetch(TABLES)]
-            return {name: [tuple(row) for row in await connection.fetch(f"select * from {name}")] for name in names}
+            return {
+                name: [tuple(row) for row in await connection.fetch(f"select * from {name}")]
+                for name in names
+            }
         finally:
             await connection.close()
 
@@ -290,6 +347,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.fixture
+def roots() -> dict[str, str]:
+    return ROOTS
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests gets in."""
@@ -302,7 +364,9 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Starts a service of its own settings; all end with the test."""
     made: list[Any] = []
     build = composition.build_simulators
-    monkeypatch.setattr(composition, "build_simulators", lambda settings: made.append(build(settings)) or made[-1])
+    monkeypatch.setattr(
+        composition, "build_simulators", lambda settings: made.append(build(settings)) or made[-1]
+    )
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(**given: Any) -> Service:
@@ -317,8 +381,14 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             settings = Settings(
                 **{"database_url": address, "port": port, "data_dir": tmp_path / "data"} | live | given
             )
-            house = await stack.enter_async_context(processes.serving(opening.Opened(settings, address, None)))
-            http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+            house = await stack.enter_async_context(
+                processes.serving(opening.Opened(settings, address, None))
+            )
+            http = await stack.enter_async_context(
+                aiohttp.ClientSession(
+                    cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
+                )
+            )
             async with house.services.database.write() as session:
                 account = await accounts.create(session, "MetriqLab", "pro")
                 await accounts.update(
@@ -338,5 +408,5 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-async def service(serving: Callable[..., Any]) -> AsyncIterator[Service]:
-    yield await serving()
+async def service(serving: Callable[..., Any]) -> Service:
+    return await serving()

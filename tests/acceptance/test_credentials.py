@@ -80,7 +80,10 @@ async def test_every_refusal_of_a_credential_says_what_to_do_and_asks_for_one(se
 
 
 async def test_a_key_that_ends_is_refused_at_once_though_it_was_just_used(service):
-    ending, expiring = await service.key(), await service.key(expires_at=datetime.now(UTC) + timedelta(hours=1))
+    ending, expiring = (
+        await service.key(),
+        await service.key(expires_at=datetime.now(UTC) + timedelta(hours=1)),
+    )
     count = "{ creators { totalCount } }"
     for key in (ending, expiring):
         assert (await service.ask(count, key=key.secret)).status == 200
@@ -169,7 +172,10 @@ async def ids_of(service, secret, reference):
 async def test_unknown_foreign_and_other_mode_ids_look_alike_byte_for_byte(service):
     service.work()
     other = await service.another()
-    unknown = {name: f"{name}_{'0' * 32}" for name in ("crt", "vid", "syn", "key")} | {"state": "x" * 43, "ref": "no"}
+    unknown = {name: f"{name}_{'0' * 32}" for name in ("crt", "vid", "syn", "key")} | {
+        "state": "x" * 43,
+        "ref": "no",
+    }
     foreign = await ids_of(service, other.test.secret, "foreign")
     live = await ids_of(service, service.live, "live")
     test = await ids_of(service, service.test, "test")
@@ -190,7 +196,9 @@ async def test_unknown_foreign_and_other_mode_ids_look_alike_byte_for_byte(servi
         assert [node["id"] for node in everything["creators"]["nodes"]] == [mine["crt"]]
         assert {node["livemode"] for node in everything["creators"]["nodes"]} == {secret == service.live}
         assert {node["creator"]["id"] for node in everything["videos"]["nodes"]} == {mine["crt"]}
-        assert {node["mode"] for node in everything["apiKeys"]["nodes"]} == {"LIVE" if secret == service.live else "TEST"}
+        assert {node["mode"] for node in everything["apiKeys"]["nodes"]} == {
+            "LIVE" if secret == service.live else "TEST"
+        }
         for name in ("creator", "video", "sync", "apiKey", "connectAttempt", "creatorBy"):
             answer = await service.ask(READS[name], mine, key=secret)
             assert answer.data[name] is not None, name

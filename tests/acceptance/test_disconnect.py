@@ -19,7 +19,9 @@ async def running(service, sync_id):
     """Until the sync has read a page and is not through."""
     async with asyncio.timeout(20):
         while True:
-            row = await service.one("select status, videos_seen from syncs where id = $1::text::uuid", sync_id[4:])
+            row = await service.one(
+                "select status, videos_seen from syncs where id = $1::text::uuid", sync_id[4:]
+            )
             if row["status"] == "RUNNING" and row["videos_seen"]:
                 return
             await asyncio.sleep(0.01)
@@ -57,7 +59,10 @@ async def test_a_platform_that_is_down_gets_its_revocation_later_and_erasure_doe
     service.fault("oauth/revoke", "status_500", times=100)
     told = (await service.disconnect(creator_id)).data["disconnectCreator"]
     assert (told["revocation"], told["erased"]["creators"]) == ("PENDING_RETRY", 1)
-    assert await whoever_is_left(service, "sim.single", known["externalId"], "partner-8", creator_id[4:]) == set()
+    assert (
+        await whoever_is_left(service, "sim.single", known["externalId"], "partner-8", creator_id[4:])
+        == set()
+    )
     counts = await service.counts()
     assert (counts["revocations"], counts["tombstones"], counts["grants"]) == (1, 1, 0)
     assert (await service.disconnect(creator_id)).code == "NOT_FOUND"

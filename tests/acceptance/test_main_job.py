@@ -25,7 +25,9 @@ ABOUT_CREATORS = ("creators", "grants", "videos", "syncs", "creator_stats", "vid
 
 
 async def found(service, key="", **filter):
-    return [node["id"] for node in (await service.data(FOUND, {"filter": filter}, key=key))["creators"]["nodes"]]
+    return [
+        node["id"] for node in (await service.data(FOUND, {"filter": filter}, key=key))["creators"]["nodes"]
+    ]
 
 
 async def nothing_stored(service):
@@ -51,7 +53,9 @@ async def test_metriqlabs_five_steps(service):
     assert (attempt["status"], attempt["creator"]["id"]) == ("CONNECTED", creator_id)
     assert attempt["error"] is None
 
-    external = (await service.data("query($id: ID!) { creator(id: $id) { externalId } }", {"id": creator_id}))["creator"]
+    external = (
+        await service.data("query($id: ID!) { creator(id: $id) { externalId } }", {"id": creator_id})
+    )["creator"]
     assert await found(service, platform=["TIKTOK"]) == [creator_id]
     assert await found(service, externalId=[external["externalId"]]) == [creator_id]
     assert await found(service, reference=["influencer-7"]) == [creator_id]
@@ -59,11 +63,20 @@ async def test_metriqlabs_five_steps(service):
     assert await found(service, platform=["YOUTUBE"]) == []
 
     first = await service.synced(attempt["sync"]["id"])
-    assert (first["status"], first["trigger"], first["progress"], first["error"]) == ("SUCCEEDED", "CONNECT", 1, None)
+    assert (first["status"], first["trigger"], first["progress"], first["error"]) == (
+        "SUCCEEDED",
+        "CONNECT",
+        1,
+        None,
+    )
     assert first["videosSeen"] == first["videosAdded"] == 300
 
     started = (await service.data(START, {"id": creator_id, "wait": 10}))["syncCreator"]
-    assert (started["joined"], started["sync"]["status"], started["sync"]["videosSeen"]) == (False, "SUCCEEDED", 300)
+    assert (started["joined"], started["sync"]["status"], started["sync"]["videosSeen"]) == (
+        False,
+        "SUCCEEDED",
+        300,
+    )
     second = await service.synced(started["sync"]["id"])
     assert (second["trigger"], second["videosAdded"], second["attempts"]) == ("MANUAL", 0, 1)
 
@@ -74,7 +87,11 @@ async def test_metriqlabs_five_steps(service):
         {"id": creator_id},
     )
     creator = read["creator"]
-    assert (creator["username"], creator["reference"], creator["livemode"]) == ("sim.burst", "influencer-7", False)
+    assert (creator["username"], creator["reference"], creator["livemode"]) == (
+        "sim.burst",
+        "influencer-7",
+        False,
+    )
     assert (creator["videos"]["totalCount"], creator["stats"]["videoCount"]) == (300, 300)
     assert {node["creator"]["id"] for node in creator["videos"]["nodes"]} == {creator_id}
     assert creator["grant"]["status"] == "ACTIVE"
@@ -88,7 +105,9 @@ async def test_metriqlabs_five_steps(service):
 async def test_a_disconnect_counts_exactly_signs_for_it_and_leaves_nothing(service):
     creator_id = await service.connected("sim.twenty")
     await service.idle()
-    points = await service.value("select (select count(*) from video_stats) + (select count(*) from creator_stats)")
+    points = await service.value(
+        "select (select count(*) from video_stats) + (select count(*) from creator_stats)"
+    )
     told = (await service.disconnect(creator_id)).data["disconnectCreator"]
     receipt = told.pop("receipt")
     assert told == {
@@ -102,7 +121,9 @@ async def test_a_disconnect_counts_exactly_signs_for_it_and_leaves_nothing(servi
     assert (claims["iss"], claims["sub"], claims["erased"]) == (service.url, creator_id, told["erased"])
     assert not {"d", "p"} & set().union(*keys["keys"])
 
-    gone = await service.data("query($id: ID!) { creator(id: $id) { id } node(id: $id) { id } }", {"id": creator_id})
+    gone = await service.data(
+        "query($id: ID!) { creator(id: $id) { id } node(id: $id) { id } }", {"id": creator_id}
+    )
     assert gone == {"creator": None, "node": None}
     again = await service.disconnect(creator_id)
     assert (again.status, again.code) == (200, "NOT_FOUND")
@@ -123,7 +144,11 @@ async def test_a_second_sync_joins_the_one_that_runs(service):
     attempt = await service.connect("sim.single")  # no worker yet: the first sync waits
     creator_id = attempt["creator"]["id"]
     joined = (await service.data(START, {"id": creator_id, "wait": 0}))["syncCreator"]
-    assert (joined["joined"], joined["sync"]["id"], joined["sync"]["status"]) == (True, attempt["sync"]["id"], "QUEUED")
+    assert (joined["joined"], joined["sync"]["id"], joined["sync"]["status"]) == (
+        True,
+        attempt["sync"]["id"],
+        "QUEUED",
+    )
     service.work()
     waited = (await service.data(START, {"id": creator_id, "wait": 10}))["syncCreator"]
     assert waited["sync"]["status"] == "SUCCEEDED"
@@ -245,7 +270,9 @@ async def test_a_wrong_redirect_is_refused_and_nothing_is_stored(service, given,
         ("user/info", "half_json"),
     ],
 )
-async def test_a_platform_that_is_down_during_the_callback_leaves_nothing_half_stored(service, endpoint, kind):
+async def test_a_platform_that_is_down_during_the_callback_leaves_nothing_half_stored(
+    service, endpoint, kind
+):
     service.fault(endpoint, kind, times=10)
     begun = await service.begin(returnUrl="https://partner.example/done")
     landed = await service.land(await service.decide(begun["authUrl"], "sim.single"))
@@ -259,7 +286,14 @@ async def test_a_platform_that_is_down_during_the_callback_leaves_nothing_half_s
 
 
 async def test_a_callback_with_nonsense_is_a_page_without_an_echo(service):
-    for query in ("", "?state=%3Cscript%3E&code=x", "?state=a&state=b", "?code=x", "?state=%00", "?state=%ff"):
+    for query in (
+        "",
+        "?state=%3Cscript%3E&code=x",
+        "?state=a&state=b",
+        "?code=x",
+        "?state=%00",
+        "?state=%ff",
+    ):
         answer = await service.send("GET", f"/connect/tiktok/callback{query}")
         assert answer.status == 400
         assert b"<script>" not in answer.raw.replace(b"<script nonce", b"")
