@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from simulators import app, apps
+from simulators import app, apps, instagram_world
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,8 +19,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pkce_required=given.pkce_required,
         webhook_url=given.webhook_url,
     )
+    gram = instagram_world.App(
+        client_id=given.client_key,
+        client_secret=given.client_secret,
+        name=given.name,
+        redirect_allowed=frozenset(given.redirect_uri).__contains__,
+        deauthorize_url=given.deauthorize_url,
+        deletion_url=given.deletion_url,
+    )
     application = app.create(
         [registered],
+        instagram=[gram],
+        youtube=[registered],
         state_path=given.state,
         control=given.control,
         profile=given.profile,
@@ -30,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="simulators", description="A simulated TikTok on /tiktok.")
+    parser = argparse.ArgumentParser(
+        prog="simulators", description="Simulated TikTok, Instagram and YouTube, on /tiktok, /instagram and /youtube."
+    )
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8090)
@@ -43,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         "--pkce-required", action="store_true", help="a desktop app: refuse to start without a code_challenge"
     )
     add("--webhook-url", help="where the app's webhooks go")
+    add("--deauthorize-url", help="where Instagram posts when a creator removes the app")
+    add("--deletion-url", help="where Instagram posts when a creator asks for deletion")
     add("--profile", choices=sorted(apps.PROFILES), default="tiktok-2026-11")
     add("--token-error-status", type=int, choices=(200, 400), default=200)
     add("--control", action="store_true", help="serve POST /_control: for tests only")

@@ -9,14 +9,14 @@ from simulators import people, tiktok_wire, videos
 
 # No form-action: Chromium enforces it on the redirect that follows the form, which goes to the app.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 
-_STYLE: Final = """
+STYLE: Final = """
 :root { color-scheme: light dark; --ink: #161823; --soft: #6b6d76; --line: #e3e3e8; --card: #fff; --back: #f4f4f6;
   --go: #d91f47 }
 @media (prefers-color-scheme: dark) {
@@ -55,11 +55,11 @@ def _page(title: str, body: str, status: int = 200, kind: str = "") -> web.Respo
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
         f'<body><main class="{kind}"><span class="note">Simulated TikTok · no real account is touched</span>'
         f"{body}</main></body></html>\n"
     )
-    return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
 
 
 def consent(app_name: str, scopes: tuple[str, ...], hint: str, now: float) -> web.Response:
