@@ -10,4 +10,4 @@ from simulators.instagram_world import InstagramApp as InstagramApp
 from simulators.instagram_world import InstagramFault as InstagramFault
 from simulators.webhooks import send_webhook as send_webhook
 from simulators.world import WORLD as WORLD
-from simulators.youtube_world import GOOGLE as YOUTUBE
+from simulators.youtube_world import YOUTUBE as YOUTUBE

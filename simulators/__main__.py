@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="simulators", description="Simulated TikTok, Instagram and YouTube, on /tiktok, /instagram and /youtube."
+        prog="simulators",
+        description="Simulated TikTok, Instagram and YouTube, on /tiktok, /instagram and /youtube.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1")

@@ -59,7 +59,7 @@ def create(
     application[instagram_world.WORLD] = gram
     application.add_subapp("/instagram", instagrams.application(gram, control=control))
     google = youtube_world.build(youtube, youtube_state.State(state_path), ticking, shared.faults)
-    application[youtube_world.GOOGLE] = google
+    application[youtube_world.YOUTUBE] = google
     application.add_subapp("/youtube", youtubes.application(google, control=control))
     application.router.add_get("/", _creators)
     if control:
@@ -75,4 +75,4 @@ async def _creators(request: web.Request) -> web.Response:
 async def _close(application: web.Application) -> None:
     await application[world.WORLD].outbox.close()
     application[world.WORLD].state.close()
-    application[youtube_world.GOOGLE].state.close()
+    application[youtube_world.YOUTUBE].state.close()

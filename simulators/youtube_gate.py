@@ -1,0 +1,68 @@
+"""The gate every simulated Google endpoint stands behind: ordered faults happen here, refusals become answers."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from simulators import faults, youtube_wire, youtube_world
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+FAULT = web.RequestKey("YOUTUBE_FAULT", faults.Fault)
+"""The fault this request meets, for handlers that shape their page by it."""
+
+_FLAT = frozenset({"youtube/auth", "youtube/token", "youtube/revoke"})
+
+
+def guarded(endpoint: str, handler: Handler) -> Handler:
+    """A handler with the endpoint's faults before and after it, and its refusals on the wire."""
+
+    @functools.wraps(handler)
+    async def answer(request: web.Request) -> web.Response:
+        fault = request.app[youtube_world.YOUTUBE].faults.take(endpoint)
+        try:
+            if fault is not None:
+                request[FAULT] = fault
+                await _break(request, fault)
+            response = await handler(request)
+        except youtube_wire.Refusal as error:
+            return youtube_wire.refusal(error)
+        except youtube_wire.TokenRefusal as error:
+            return youtube_wire.token_refusal(error)
+        return response if fault is None else _spoiled(response, fault)
+
+    return answer
+
+
+async def _break(request: web.Request, fault: faults.Fault) -> None:
+    await asyncio.sleep(fault.delay)
+    if fault.kind == "drop" and request.transport is not None:
+        request.transport.abort()
+    flat = fault.endpoint in _FLAT
+    if fault.kind == "status_429":
+        if flat:
+            raise youtube_wire.TokenRefusal("rate_limit_exceeded", "Rate limit exceeded.", 429)
+        raise youtube_wire.Refusal("rateLimitExceeded")  # a 403: YouTube sends no 429
+    if fault.kind == "status_500":
+        if flat:
+            raise youtube_wire.TokenRefusal("internal_failure", "Internal error.", 500)
+        raise youtube_wire.Refusal("backendError")
+    if fault.kind == "bad_token":
+        raise _dead_token(fault.endpoint) if flat else youtube_wire.Refusal("authError")
+
+
+def _dead_token(endpoint: str) -> youtube_wire.TokenRefusal:
+    if endpoint == "youtube/revoke":
+        return youtube_wire.TokenRefusal("invalid_token", "Token expired or revoked")
+    return youtube_wire.TokenRefusal("invalid_grant", "Token has been expired or revoked.")
+
+
+def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
+    body = response.body if isinstance(response.body, bytes) else b""
+    if fault.kind == "half_json":
+        response.body = body[: len(body) // 2]
+    if fault.kind == "huge":
+        response.body = body + b" " * fault.size
+    return response
