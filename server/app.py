@@ -20,6 +20,7 @@ from server.settings import ROOT, TEST_CLIENT, Settings
 from services import api_keys, callers, credits, events, rate_limits, signing, vault
 from services.platforms import base, registry
 from services.platforms.client import Client
+from services.platforms.instagram import Instagram
 from services.platforms.tiktok import TikTok
 
 log = structlog.get_logger()
@@ -63,13 +64,10 @@ async def build_house(settings: Settings, database: Database) -> House:
 def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry.Platforms:
     """Connectors of both worlds: the same code, other hosts and credentials."""
     client = Client(http)
-    test = base.App(
-        client_id=TEST_CLIENT,
-        client_secret=settings.test_client_secret(),
-        auth_url=f"{settings.simulator}/tiktok",
-        api_url=f"{settings.simulator}/tiktok",
-    )
-    connectors: dict[tuple[str, bool], base.Connector] = {("TIKTOK", False): TikTok(test, client)}
+    connectors: dict[tuple[str, bool], base.Connector] = {
+        ("TIKTOK", False): TikTok(_test_app(settings, "tiktok"), client),
+        ("INSTAGRAM", False): Instagram(_test_app(settings, "instagram"), client),
+    }
     if settings.tiktok_client_key and settings.tiktok_client_secret:
         live = base.App(
             client_id=settings.tiktok_client_key,
@@ -78,7 +76,22 @@ def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry
             api_url=settings.tiktok_api_url,
         )
         connectors["TIKTOK", True] = TikTok(live, client)
+    if settings.instagram_client_id and settings.instagram_client_secret:
+        live = base.App(
+            client_id=settings.instagram_client_id,
+            client_secret=settings.instagram_client_secret.get_secret_value(),
+            auth_url=settings.instagram_auth_url,
+            api_url=settings.instagram_api_url,
+            token_url=settings.instagram_token_url,
+        )
+        connectors["INSTAGRAM", True] = Instagram(live, client)
     return registry.Platforms(connectors)
+
+
+def _test_app(settings: Settings, name: str) -> base.App:
+    """Our registration at a simulated platform, which has all its hosts under one address."""
+    address = f"{settings.simulator}/{name}"
+    return base.App(TEST_CLIENT, settings.test_client_secret(), auth_url=address, api_url=address)
 
 
 def build_simulators(settings: Settings) -> web.Application:
@@ -86,13 +99,23 @@ def build_simulators(settings: Settings) -> web.Application:
     apps = [_simulated(TEST_CLIENT, settings.test_client_secret())]
     if settings.tiktok_client_key and settings.tiktok_client_secret:
         apps.append(_simulated(settings.tiktok_client_key, settings.tiktok_client_secret.get_secret_value()))
-    return simulators.create(apps, state_path=settings.data_dir / "simulators.sqlite")
+    instagram = [_simulated_instagram(TEST_CLIENT, settings.test_client_secret())]
+    if settings.instagram_client_id and settings.instagram_client_secret:
+        secret = settings.instagram_client_secret.get_secret_value()
+        instagram.append(_simulated_instagram(settings.instagram_client_id, secret))
+    return simulators.create(apps, instagram=instagram, state_path=settings.data_dir / "simulators.sqlite")
 
 
 def _simulated(client_key: str, client_secret: str) -> simulators.App:
     # Redirects are checked against the account's returnUrls before anyone is sent to a platform.
     return simulators.App(
         client_key, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True
+    )
+
+
+def _simulated_instagram(client_id: str, client_secret: str) -> simulators.InstagramApp:
+    return simulators.InstagramApp(
+        client_id, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True
     )
 
 

@@ -52,6 +52,21 @@ class Settings(BaseSettings):
         default="https://www.tiktok.com", description="Host of TikTok's consent page."
     )
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
+    instagram_client_id: str | None = Field(
+        default=None, description="Your Instagram app (its Instagram app id), for live mode."
+    )
+    instagram_client_secret: SecretStr | None = Field(
+        default=None, description="Your Instagram app's secret, for live mode."
+    )
+    instagram_auth_url: str = Field(
+        default="https://www.instagram.com", description="Host of Instagram's consent page."
+    )
+    instagram_token_url: str = Field(
+        default="https://api.instagram.com", description="Host of Instagram's code exchange."
+    )
+    instagram_api_url: str = Field(
+        default="https://graph.instagram.com", description="Host of Instagram's API."
+    )
     compiled: bool = Field(default=True, description="Whether planned reads skip the per-field executor.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
@@ -74,7 +89,15 @@ class Settings(BaseSettings):
             ip_network(network, strict=False)
         return value
 
-    @field_validator("public_url", "simulator_url", "tiktok_auth_url", "tiktok_api_url")
+    @field_validator(
+        "public_url",
+        "simulator_url",
+        "tiktok_auth_url",
+        "tiktok_api_url",
+        "instagram_auth_url",
+        "instagram_token_url",
+        "instagram_api_url",
+    )
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
