@@ -1,0 +1,227 @@
+"""Operations of every form the schema allows, from a seed: nested lists, aliases, fragments, variables, switches."""
+
+import json
+import random
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+
+WORDS = ("alpha", "be", "zulu", "nothing", "")
+
+
+@dataclass
+class Writer:
+    """`rows`: the tables as the oracle has them; `cursor`: how it makes one."""
+
+    random: random.Random
+    core: Any
+    oracle: Any
+    make_cursor: Any
+    now: Any
+    count: int = 0
+    fragments: list[str] = field(default_factory=list)
+    variables: dict[str, Any] = field(default_factory=dict)
+    declared: list[str] = field(default_factory=list)
+    weighty: int = 12
+
+    def operation(self) -> tuple[str, dict[str, Any]]:
+        roots = " ".join(self.root() for _ in range(self.random.randint(1, 3)))
+        body = " ".join(["{", roots, "}", *self.fragments])
+        used = set(re.findall(r"\$(v\d+)", body))
+        declared = [text for text in self.declared if text[1:].split(":")[0] in used]
+        head = f"query Q({', '.join(declared)})" if declared else "query Q"
+        return f"{head} {body}", {name: value for name, value in self.variables.items() if name in used}
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def alias(self) -> str:
+        self.count += 1
+        return f"a{self.count}"
+
+    def value(self, kind: str, value: Any, *, enum: bool = False) -> str:
+        """A value as a literal, or through a variable."""
+        if self.chance(0.3):
+            name = f"v{len(self.variables)}"
+            self.variables[name] = value
+            self.declared.append(f"${name}: {kind}")
+            return f"${name}"
+        return str(value) if enum else json.dumps(value, ensure_ascii=False)
+
+    def switch(self) -> str:
+        if not self.chance(0.06):
+            return ""
+        name = f"v{len(self.variables)}"
+        self.variables[name] = self.chance(0.6)
+        self.declared.append(f"${name}: Boolean!")
+        return f" @{self.random.choice(('skip', 'include'))}(if: ${name})"
+
+    def root(self) -> str:
+        roots = ("creators",) * 4 + (
+            "videos",
+            "videos",
+            "apiKeys",
+            "node",
+            "nodes",
+            "creator",
+            "creatorBy",
+            "account",
+            "plans",
+        )
+        name = self.random.choice(roots)
+        definition = self.core.query_type.fields[name]
+        arguments = self.arguments("Query", name)
+        if name in {"node", "nodes"}:
+            body = " ".join(
+                f"... on {kind} {{ {self.selection(self.core.type_map[kind], 2, aliased=True)} }}"
+                for kind in ("Creator", "Video", "Sync", "ApiKey")
+            )
+            return f"{self.alias()}: {name}{arguments} {{ __typename {body} }}"
+        return f"{self.alias()}: {name}{arguments} {{ {self.selection(get_named_type(definition.type), 6)} }}"
+
+    def selection(self, kind: GraphQLObjectType, depth: int, *, aliased: bool = False) -> str:
+        names = [name for name in kind.fields if f"{kind.name}.{name}" != "ApiKey.usage"]
+        leaves = [name for name in names if is_leaf_type(get_named_type(kind.fields[name].type))]
+        nests = [name for name in names if name not in leaves]
+        chosen = self.random.sample(leaves, min(len(leaves), self.random.randint(0, 4)))
+        if depth > 0 and nests and self.weighty > 0:
+            chosen += self.random.choices(nests, k=self.random.randint(1, 2 if depth > 3 else 1))
+        parts = [self.part(kind, name, depth, aliased=aliased) for name in chosen]
+        if not parts or self.chance(0.1):
+            parts.append("__typename" if not aliased else f"{self.alias()}: __typename")
+        return " ".join(self.wrapped(kind, part) for part in parts)
+
+    def part(self, kind: GraphQLObjectType, name: str, depth: int, *, aliased: bool) -> str:
+        definition = kind.fields[name]
+        inner = get_named_type(definition.type)
+        if is_leaf_type(inner):
+            alias = f"{self.alias()}: " if aliased or self.chance(0.1) else ""
+            return f"{alias}{name}{self.switch()}"
+        listed = bool(definition.args)
+        self.weighty -= listed
+        alias = f"{self.alias()}: " if listed or self.chance(0.1) else ""
+        arguments = self.arguments(kind.name, name) if listed else ""
+        return f"{alias}{name}{arguments}{self.switch()} {{ {self.selection(inner, depth - 1)} }}"
+
+    def wrapped(self, kind: GraphQLObjectType, part: str) -> str:
+        if self.chance(0.06):
+            name = f"F{len(self.fragments)}"
+            self.fragments.append(f"fragment {name} on {kind.name} {{ {part} }}")
+            return f"...{name}{self.switch()}" + (f" ...{name}" if self.chance(0.3) else "")
+        if self.chance(0.06):
+            return f"...{self.random.choice(('', f' on {kind.name}'))}{self.switch()} {{ {part} }}"
+        return part
+
+    # -- arguments
+
+    def arguments(self, type_name: str, name: str) -> str:
+        if name == "plans" or name == "account":
+            return ""
+        if name == "creatorBy":
+            row = self.row("Creator")
+            by = self.random.choice(("username", "externalId"))
+            value = row["username" if by == "username" else "external_id"]
+            return f"(platform: {row['platform']}, {by}: {self.value('String', value)})"
+        if name in {"node", "creator"}:
+            return f"(id: {self.value('ID!', self.id('Creator' if name == 'creator' else None))})"
+        if name == "nodes":
+            return f"(ids: {self.value('[ID!]!', [self.id() for _ in range(self.random.randint(0, 5))])})"
+        given = self.history() if name == "history" else self.page(type_name, name)
+        return f"({', '.join(given)})" if given else ""
+
+    def row(self, kind: str) -> Any:
+        return self.random.choice(
+            self.oracle.rows(kind)
+            or [{"id": self.oracle.account_id, "username": "x", "external_id": "x", "platform": "TIKTOK"}]
+        )
+
+    def id(self, kind: str | None = None) -> str:
+        kind = kind or self.random.choice(("Creator", "Video", "Sync", "ApiKey"))
+        prefix = {"Creator": "crt", "Video": "vid", "Sync": "syn", "ApiKey": "key"}[kind]
+        if self.chance(0.3):  # anyone's, of any world
+            table = {"Creator": "creators", "Video": "videos", "Sync": "syncs", "ApiKey": "api_keys"}[kind]
+            return f"{prefix}_{self.random.choice(self.oracle.tables[table])['id'].hex}"
+        return f"{prefix}_{self.row(kind)['id'].hex}"
+
+    def history(self) -> list[str]:
+        given = []
+        if self.chance(0.4):
+            moment = self.now - timedelta(hours=self.random.randint(1, 900))
+            given.append(f"from: {self.value('DateTime', moment.isoformat())}")
+        if self.chance(0.3):
+            given.append(f"to: {self.value('DateTime', self.now.isoformat())}")
+        if self.chance(0.5):
+            given.append(
+                f"granularity: {self.value('Granularity', self.random.choice(('HOUR', 'DAY')), enum=True)}"
+            )
+        return given
+
+    def page(self, type_name: str, name: str) -> list[str]:
+        kind = {"creators": "Creator", "videos": "Video", "syncs": "Sync", "apiKeys": "ApiKey"}[name]
+        orders = {
+            "Creator": ("CONNECTED_AT", "SYNCED_AT", "FOLLOWERS", "LIKES", "USERNAME"),
+            "Video": ("PUBLISHED_AT", "VIEWS", "LIKES", "COMMENTS", "SHARES", "ENGAGEMENT_RATE"),
+            "Sync": ("QUEUED_AT",),
+            "ApiKey": ("CREATED_AT",),
+        }[kind]
+        given, order = [], orders[0]
+        size = self.random.choice(("first", "last", None))
+        if size:
+            given.append(f"{size}: {self.value('Int', self.random.randint(1, 5))}")
+        if len(orders) > 1 and self.chance(0.6):
+            order = self.random.choice(orders)
+            direction = self.random.choice((", direction: ASC", ", direction: DESC", ""))
+            given.append(f"orderBy: {{field: {order}{direction}}}")
+        for argument in ("after", "before"):
+            if self.chance(0.25) and self.oracle.rows(kind):
+                text = self.make_cursor(
+                    self.oracle.account_id, self.oracle.livemode, f"{type_name}.{name}", order, self.row(kind)
+                )
+                given.append(f"{argument}: {self.value('String', text)}")
+        if kind == "ApiKey":
+            given += self.key_filter()
+        elif kind != "Sync" and self.chance(0.4):
+            given.append(
+                f"filter: {{{', '.join(self.creator_filter() if kind == 'Creator' else self.video_filter())}}}"
+            )
+        return given
+
+    def some(self, choices: list[str]) -> list[str]:
+        return self.random.sample(choices, self.random.randint(1, 2))
+
+    def key_filter(self) -> list[str]:
+        if self.chance(0.6):
+            return []
+        return self.some(
+            [
+                f"mode: {self.value('KeyMode', self.random.choice(('LIVE', 'TEST')), enum=True)}",
+                "status: [ACTIVE, EXPIRED]",
+            ]
+        )
+
+    def creator_filter(self) -> list[str]:
+        row = self.row("Creator")
+        return self.some([
+            self.random.choice(("platform: [TIKTOK]", "platform: []", "platform: [TIKTOK, YOUTUBE]")),
+            f"username: {self.value('[String!]', [row['username'], 'nobody'])}",
+            f"externalId: {self.value('[String!]', [row['external_id']])}",
+            self.random.choice(("reference: null", "reference: [\"ref '2'\"]")),
+            "grantStatus: [ACTIVE]",
+            f"search: {self.value('String', self.random.choice(WORDS))}",
+            f"followersMin: {self.value('BigInt', 7)}",
+            f"followersMax: {self.value('BigInt', 2**53 - 1)}",
+            f"syncedBefore: {self.value('DateTime', (self.now - timedelta(hours=3)).isoformat())}",
+        ])  # fmt: skip
+
+    def video_filter(self) -> list[str]:
+        return self.some([
+            f"publishedAfter: {self.value('DateTime', (self.now - timedelta(hours=30)).isoformat())}",
+            f"publishedBefore: {self.value('DateTime', (self.now - timedelta(hours=2)).isoformat())}",
+            f"search: {self.value('String', self.random.choice(WORDS))}",
+            f"viewsMin: {self.value('BigInt', 7)}",
+            f"creatorIds: {self.value('[ID!]', [self.id('Creator')])}",
+            "platform: [YOUTUBE]",
+        ])  # fmt: skip
