@@ -22,6 +22,7 @@ from services.platforms import base, registry
 from services.platforms.client import Client
 from services.platforms.instagram import Instagram
 from services.platforms.tiktok import TikTok
+from services.platforms.youtube import YouTube
 
 log = structlog.get_logger()
 HINT_SECONDS = 60.0
@@ -67,6 +68,7 @@ def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry
     connectors: dict[tuple[str, bool], base.Connector] = {
         ("TIKTOK", False): TikTok(_test_app(settings, "tiktok"), client),
         ("INSTAGRAM", False): Instagram(_test_app(settings, "instagram"), client),
+        ("YOUTUBE", False): YouTube(_test_app(settings, "youtube"), client),
     }
     if settings.tiktok_client_key and settings.tiktok_client_secret:
         live = base.App(
@@ -85,6 +87,15 @@ def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry
             token_url=settings.instagram_token_url,
         )
         connectors["INSTAGRAM", True] = Instagram(live, client)
+    if settings.youtube_client_id and settings.youtube_client_secret:
+        live = base.App(
+            client_id=settings.youtube_client_id,
+            client_secret=settings.youtube_client_secret.get_secret_value(),
+            auth_url=settings.youtube_auth_url,
+            api_url=settings.youtube_api_url,
+            token_url=settings.youtube_token_url,
+        )
+        connectors["YOUTUBE", True] = YouTube(live, client)
     return registry.Platforms(connectors)
 
 
@@ -103,7 +114,12 @@ def build_simulators(settings: Settings) -> web.Application:
     if settings.instagram_client_id and settings.instagram_client_secret:
         secret = settings.instagram_client_secret.get_secret_value()
         instagram.append(_simulated_instagram(settings.instagram_client_id, secret))
-    return simulators.create(apps, instagram=instagram, state_path=settings.data_dir / "simulators.sqlite")
+    youtube = [_simulated(TEST_CLIENT, settings.test_client_secret())]
+    if settings.youtube_client_id and settings.youtube_client_secret:
+        secret = settings.youtube_client_secret.get_secret_value()
+        youtube.append(_simulated(settings.youtube_client_id, secret))
+    state = settings.data_dir / "simulators.sqlite"
+    return simulators.create(apps, instagram=instagram, youtube=youtube, state_path=state)
 
 
 def _simulated(client_key: str, client_secret: str) -> simulators.App:

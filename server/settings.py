@@ -67,6 +67,19 @@ class Settings(BaseSettings):
     instagram_api_url: str = Field(
         default="https://graph.instagram.com", description="Host of Instagram's API."
     )
+    youtube_client_id: str | None = Field(default=None, description="Your Google app, for live mode.")
+    youtube_client_secret: SecretStr | None = Field(
+        default=None, description="Your Google app, for live mode."
+    )
+    youtube_auth_url: str = Field(
+        default="https://accounts.google.com", description="Host of Google's consent page."
+    )
+    youtube_token_url: str = Field(
+        default="https://oauth2.googleapis.com", description="Host of Google's tokens."
+    )
+    youtube_api_url: str = Field(
+        default="https://www.googleapis.com", description="Host of the YouTube Data API."
+    )
     compiled: bool = Field(default=True, description="Whether planned reads skip the per-field executor.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
@@ -97,6 +110,9 @@ class Settings(BaseSettings):
         "instagram_auth_url",
         "instagram_token_url",
         "instagram_api_url",
+        "youtube_auth_url",
+        "youtube_token_url",
+        "youtube_api_url",
     )
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
