@@ -83,5 +83,7 @@ class World:
 
 WORLD = web.AppKey("INSTAGRAM", World)
 
-INSTAGRAM, InstagramApp, InstagramFault = WORLD, App, Fault
-"""Their names outside this family of modules, where TikTok has an App, a Fault and a WORLD as well."""
+# Their names outside this family of modules, where TikTok has an App, a Fault and a WORLD as well.
+INSTAGRAM = WORLD
+InstagramApp = App
+InstagramFault = Fault
