@@ -12,8 +12,10 @@ from db.session import Database
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
-from services import callers, credits, errors, events, rate_limits, vault
+from services import access_tokens, callers, credits, errors, events, rate_limits, vault
 from services.platforms import registry
+
+JWT_DOTS = 2  # no key has a dot
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Services:
 
     database: Database
     callers: callers.Callers
+    tokens: access_tokens.AccessTokens
     cashier: credits.Cashier
     limits: rate_limits.RateLimits
     vault: vault.Vault
@@ -93,7 +96,10 @@ async def build_context(
 
     Raises Unauthenticated, Forbidden (plan, address), RateLimited.
     """
-    caller = await services.callers.authenticate(secret, ip, now)
+    if secret and secret.count(".") == JWT_DOTS:
+        caller = await services.tokens.authenticate(secret, now)
+    else:
+        caller = await services.callers.authenticate(secret, ip, now)
     try:
         return caller, services.limits.take(caller, now)
     except errors.RateLimited as refusal:

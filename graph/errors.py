@@ -56,7 +56,8 @@ def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:
     known = expected(original)
     if known is None:
         return {**entry, **masked(original, request_id)}
-    return {**entry, "message": known.message, "extensions": known.extensions()}
+    code = {"code": known.document_code} if isinstance(known, DocumentRefused) else {}
+    return {**entry, "message": known.message, "extensions": known.extensions() | code}
 
 
 def masked(error: BaseException, request_id: str) -> dict[str, Any]:

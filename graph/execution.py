@@ -19,8 +19,7 @@ from graph.planner.reading import Delivered
 from graph.policy import FREE
 from graph.scalars import instant
 from graph.schema import Engine
-from graph.scopes import includes
-from services import callers, credits, errors
+from services import callers, credits, errors, key_terms
 
 SECONDS = 15
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
@@ -137,6 +136,7 @@ async def _answered(
     variables = coerced(engine, operation, asked.variables)
     quote = quoting.of(engine.policy, operation, variables)
     check_scopes(caller, quote)
+    check_creators(caller, quote)
     if asked.most_credits is not None and quote.max > asked.most_credits:
         raise errors.PriceExceedsMaximum(
             f"The operation may cost {quote.max} credits; X-Credits-Max allows {asked.most_credits}.",
@@ -164,7 +164,7 @@ def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> V
 
 def check_scopes(caller: callers.Caller, quote: quoting.Quote) -> None:
     """Refuse the whole operation where a scope is missing anywhere in it."""
-    missing = sorted(scope for scope in quote.scopes if not includes(caller.scopes, scope))
+    missing = sorted(scope for scope in quote.scopes if not key_terms.covers(caller.scopes, scope))
     if missing:
         raise errors.Forbidden(
             f"This key lacks the scope {missing[0]}.",
@@ -182,6 +182,18 @@ def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> 
     operation = engine.documents.operation(text, name)
     variables = coerced(engine, operation, given)
     return quoting.of(engine.policy, operation, variables)
+
+
+def check_creators(caller: callers.Caller, quote: quoting.Quote) -> None:
+    """Refuse what a token held to certain creators may not ask."""
+    if caller.allowed_creators is not None and quote.tells_of_others:
+        named = min(quote.tells_of_others)
+        raise errors.Forbidden(
+            f"A token held to certain creators cannot ask for {named}.",
+            remedy="Ask from your backend, with a key.",
+            reason="CREATOR",
+            coordinate=named,
+        )
 
 
 async def _run_compiled(context: Context) -> ExecutionResult | None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Info
 
 from db.session import raw
-from graph import cost, roots
+from graph import cost, ids, roots
 from graph.context import Context
 from graph.planner.reading import Delivered
 from graph.planner.selection import Field
@@ -147,6 +147,14 @@ async def reread(info: Info, value: Mapping[str, Any]) -> Any:
     async with context.services.database.read() as connection:
         reader = Filler(context, connection, Delivered())
         return await reader.fill((field.key,), field.fields, field.type_name, value)
+
+
+def creator_id(info: Info, text: str) -> UUID:
+    """The creator an id names. Raises BadUserInput; NotFound where the token may not see that creator."""
+    id, allowed = ids.read("Creator", text), context_of(info).caller.allowed_creators
+    if allowed is not None and id not in allowed:
+        raise errors.NotFound("creator")
+    return id
 
 
 def policy_of(info: Info) -> Any:

@@ -13,6 +13,22 @@ FREE = frozenset(
     {"Query.viewer", "Query.plans", "Query.price", "Query.rateLimit", "Mutation.disconnectCreator"}
 )
 
+# What a token held to certain creators may not ask, whatever its scopes: it would tell of others.
+NOT_FOR_SOME_CREATORS = frozenset(
+    {
+        "Mutation.connectCreator",
+        "Mutation.completeConnect",
+        "Query.connectAttempt",
+        "Subscription.connectAttemptUpdated",
+        "Query.usage",
+        "Query.apiKey",
+        "Query.apiKeys",
+        "Account.members",
+        "ApiKey",
+        "Usage",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Policy:

@@ -9,7 +9,7 @@ from graph import cost, ids, limits
 from graph.documents import Operation
 from graph.planner import plan
 from graph.planner.selection import Field
-from graph.policy import FREE, Policy
+from graph.policy import FREE, NOT_FOR_SOME_CREATORS, Policy
 from services import errors
 
 MOST_QUOTES = 64
@@ -26,11 +26,15 @@ class Line:
 
 @dataclass
 class Quote:
-    """`max` and `base` in credits; `nodes`: objects at most; `scopes`: all that the operation needs."""
+    """`max` and `base` in credits; `nodes`: objects at most; `scopes`: all that the operation needs.
+
+    `tells_of_others`: what in it a token held to certain creators may not ask.
+    """
 
     lines: list[Line] = field(default_factory=list)
     nodes: int = 0
     scopes: set[str] = field(default_factory=set)
+    tells_of_others: set[str] = field(default_factory=set)
     base: int = 0
     max: int = 0
 
@@ -90,6 +94,8 @@ class _Walk:
         return plan.sized(field.arguments(self.variables))[1] if coordinate in self.policy.paged else 1
 
     def scope(self, coordinate: str) -> None:
+        if coordinate in NOT_FOR_SOME_CREATORS:
+            self.quote.tells_of_others.add(coordinate)
         needed = self.policy.scopes.get(coordinate)
         if needed:
             self.quote.scopes.add(needed)

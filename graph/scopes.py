@@ -35,8 +35,3 @@ class Scope(Enum):
 )
 class RequiresScope:
     scope: Scope = strawberry.directive_field(name="scope")
-
-
-def includes(held: frozenset[str], wanted: str) -> bool:
-    """Whether `held` scopes suffice for `wanted`."""
-    return wanted in held or (wanted.endswith("_READ") and wanted.replace("_READ", "_WRITE") in held)

@@ -23,13 +23,13 @@ async def viewer(info: strawberry.Info) -> api_key.Viewer:
         info,
         {
             "account": fields.Ref("Account", caller.account_id),
-            "kind": "API_KEY",
+            "kind": "ACCESS_TOKEN" if caller.token_expires_at else "API_KEY",
             "keyName": caller.key_name,
             "keyHint": caller.key_hint,
             "mode": "LIVE" if caller.livemode else "TEST",
             "scopes": sorted(caller.scopes),
             "allowedCreators": None if allowed is None else [f"crt_{id.hex}" for id in allowed],
-            "expiresAt": caller.expires_at,
+            "expiresAt": caller.token_expires_at or caller.ends_at,
         },
     )
     return found

@@ -30,7 +30,7 @@ async def disconnect_creator(info: strawberry.Info, input: Disconnect) -> types.
         context.services.platforms,
         account_id=context.caller.account_id,
         livemode=context.caller.livemode,
-        creator_id=ids.read("Creator", input.id),
+        creator_id=fields.creator_id(info, input.id),
         also=also,
     )
     return payload[0]

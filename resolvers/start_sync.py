@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from graph import fields, ids
+from graph import fields
 from graph.types import connect as types
 from services import errors, sync
 
@@ -17,7 +17,7 @@ async def sync_creator(info: strawberry.Info, input: Start) -> types.SyncCreator
         raise errors.BadUserInput(
             f"`waitSeconds` must be between 0 and {MOST_SECONDS}.", argument="waitSeconds"
         )
-    creator_id = ids.read("Creator", input.id)
+    creator_id = fields.creator_id(info, input.id)
     run, caller = fields.mutation(info), fields.context_of(info).caller
     async with run.transaction() as session:
         begun = await sync.request(session, caller.account_id, caller.livemode, creator_id, "MANUAL")

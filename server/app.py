@@ -17,7 +17,7 @@ from graph.context import Services
 from server import callback, pages, view
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
-from services import api_keys, callers, credits, events, rate_limits, signing, vault
+from services import access_tokens, api_keys, callers, credits, events, rate_limits, signing, vault
 from services.platforms import base, registry
 from services.platforms.client import Client
 from services.platforms.instagram import Instagram
@@ -46,9 +46,11 @@ async def build_house(settings: Settings, database: Database) -> House:
     """Services over an open database. Raises what the settings get wrong."""
     sealed = vault.Vault.from_settings(settings.vault_keys())
     http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    keys = callers.Callers(database, prefix=settings.key_prefix)
     services = Services(
         database=database,
-        callers=callers.Callers(database, prefix=settings.key_prefix),
+        callers=keys,
+        tokens=access_tokens.AccessTokens(database, keys, issuer=settings.public),
         cashier=credits.Cashier(database),
         limits=rate_limits.RateLimits(),
         vault=sealed,

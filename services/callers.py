@@ -19,8 +19,8 @@ KEPT = timedelta(seconds=10)
 MOST_KEPT = 10_000
 ACCOUNT_SHARE = 5
 
-# Everything a request is judged by, in one row: keys are looked up by hash before their account is known.
-FIND = """
+# Everything a request is judged by, in one row.
+FACTS = """
 select k.account_id, a.name as account_name, k.id as key_id, k.name as key_name, k.hint as key_hint,
        k.livemode, k.scopes, k.allowed_ips, k.owner, k.created_by, k.expires_at, k.revoked_at, k.retiring_since,
        k.retires_at, k.requests_per_minute as own_requests_per_minute, k.monthly_credits,
@@ -29,12 +29,22 @@ select k.account_id, a.name as account_name, k.id as key_id, k.name as key_name,
        case when k.livemode then coalesce(a.requests_per_minute, p.requests_per_minute)
             else coalesce(a.test_requests_per_minute, p.test_requests_per_minute)
        end as account_number
-  from key_lookups l
-  join api_keys k on k.account_id = l.account_id and k.id = l.key_id
+  from api_keys k
   join accounts a on a.id = k.account_id
   join plans p on p.name = a.plan
- where l.secret_hash = $1
 """
+
+# By hash: a secret comes before its account is known.
+FIND = (
+    FACTS + "join key_lookups l on l.account_id = k.account_id and l.key_id = k.id where l.secret_hash = $1"
+)
+
+# By id: what an access token names.
+FIND_KEY = FACTS + "where k.account_id = $1 and k.id = $2"
+
+
+Sought = bytes | tuple[UUID, UUID]
+"""The hash of a secret; or an account and its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,8 @@ class Caller:
     api_access: bool
     max_websockets: int
     allowed_creators: frozenset[UUID] | None = None
+    token_expires_at: datetime | None = None
+    """Set where an access token asks in the key's name."""
 
     @property
     def mode(self) -> str:
@@ -75,18 +87,22 @@ class Caller:
 
     def check(self, ip: addresses.Address, now: datetime) -> None:
         """Raises Unauthenticated (revoked, expired), then Forbidden (plan, then address)."""
-        if self.revoked_at is not None:
-            raise errors.Unauthenticated("REVOKED")
-        if self.ends_at is not None and self.ends_at <= now:
-            raise errors.Unauthenticated("EXPIRED")
-        if self.livemode and not self.api_access:
-            raise no_api_access()
+        self.check_standing(now)
         if self.allowed_ips and not addresses.within(ip, self.allowed_ips):
             raise errors.Forbidden(
                 "This API key may not be used from this address.",
                 remedy="Add the address to the key's allowedIps, or call from an allowed one.",
                 reason="IP",
             )
+
+    def check_standing(self, now: datetime) -> None:
+        """Raises Unauthenticated (revoked, expired), then Forbidden (plan)."""
+        if self.revoked_at is not None:
+            raise errors.Unauthenticated("REVOKED")
+        if self.ends_at is not None and self.ends_at <= now:
+            raise errors.Unauthenticated("EXPIRED")
+        if self.livemode and not self.api_access:
+            raise no_api_access()
 
 
 def no_api_access() -> errors.Forbidden:
@@ -97,9 +113,13 @@ def no_api_access() -> errors.Forbidden:
     )
 
 
-async def find(connection: Connection, secret_hash: bytes) -> Caller | None:
-    """The caller behind a hashed secret, whether its key still stands or not. None: no such key."""
-    row = await connection.fetchrow(FIND, secret_hash)
+async def find(connection: Connection, sought: Sought) -> Caller | None:
+    """The caller behind a hashed secret or a key's id, whether it still stands or not. None: no such key."""
+    row = await (
+        connection.fetchrow(FIND, sought)
+        if isinstance(sought, bytes)
+        else connection.fetchrow(FIND_KEY, *sought)
+    )
     return None if row is None else _caller(row)
 
 
@@ -137,7 +157,7 @@ class Callers:
         self._prefix = prefix
         self._for = kept
         self._most = most
-        self._kept: collections.OrderedDict[bytes, _Kept] = collections.OrderedDict()
+        self._kept: collections.OrderedDict[Sought, _Kept] = collections.OrderedDict()
         self._hints = 0
 
     async def authenticate(self, secret: str | None, ip: addresses.Address, now: datetime) -> Caller:
@@ -154,6 +174,10 @@ class Callers:
         caller.check(ip, now)
         return caller
 
+    async def of_key(self, account_id: UUID, key_id: UUID, now: datetime) -> Caller | None:
+        """The caller of a key, whether it still stands or not. Raises Unavailable."""
+        return await self._find((account_id, key_id), now)
+
     def forget(self, account_id: UUID) -> None:
         """Ask anew about an account's keys: something about them changed."""
         self._hints += 1
@@ -165,32 +189,32 @@ class Callers:
         self._hints += 1
         self._kept.clear()
 
-    async def _find(self, secret_hash: bytes, now: datetime) -> Caller | None:
-        kept = self._kept.get(secret_hash)
+    async def _find(self, sought: Sought, now: datetime) -> Caller | None:
+        kept = self._kept.get(sought)
         # A clock set back must not keep an answer for longer.
         if kept is not None and kept.since <= now < kept.since + self._for:
-            self._kept.move_to_end(secret_hash)
+            self._kept.move_to_end(sought)
             return kept.caller
         hints = self._hints
-        caller = await self._ask(secret_hash)
+        caller = await self._ask(sought)
         # Unknown secrets are not kept: a key may be made in the next moment, and guesses would fill the room.
         # Nor is what was read while a hint came in, which may be what the hint was about.
         if caller is not None and hints == self._hints:
-            self._keep(secret_hash, _Kept(caller, now))
+            self._keep(sought, _Kept(caller, now))
         return caller
 
-    def _keep(self, secret_hash: bytes, kept: _Kept) -> None:
-        self._kept[secret_hash] = kept
-        self._kept.move_to_end(secret_hash)
+    def _keep(self, sought: Sought, kept: _Kept) -> None:
+        self._kept[sought] = kept
+        self._kept.move_to_end(sought)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    async def _ask(self, secret_hash: bytes) -> Caller | None:
+    async def _ask(self, sought: Sought) -> Caller | None:
         """Once more when the connection died: nothing was written. Raises Unavailable."""
         for attempt in range(2):
             try:
                 async with self._database.read() as connection:
-                    return await find(connection, secret_hash)
+                    return await find(connection, sought)
             except TimeoutError:
                 break
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

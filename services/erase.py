@@ -284,7 +284,7 @@ def _seal(vault: Vault, revocation_id: UUID, account_id: UUID, tokens: base.Toke
 
 def _open(vault: Vault, revocation_id: UUID, account_id: UUID, sealed: bytes) -> base.Tokens:
     plain = json.loads(vault.open(sealed, _place(account_id, revocation_id)))
-    ends = {
+    ends: dict[str, Any] = {
         name: plain[name] and datetime.fromisoformat(plain[name])
         for name in ("expires_at", "refresh_expires_at")
     }

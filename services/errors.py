@@ -111,6 +111,15 @@ class Unauthenticated(ServiceError):
         super().__init__(text, remedy=remedy, reason=reason)
 
 
+class InvalidToken(Unauthenticated):
+    """An access token that is not good: the same code, other words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.message = "Invalid access token"
+        self.remedy = "Ask your backend for a new token."
+
+
 class Forbidden(ServiceError):
     """reason: SCOPE, PLAN, IP, MODE, CREATOR, DOCUMENT."""
 
