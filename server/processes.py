@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from server import app as composition
-from server import output, worker
+from server import output, wire, worker
 from server.opening import Opened
 from services import errors
 
@@ -34,7 +34,7 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
     async with contextlib.AsyncExitStack() as stack:
         house = await composition.open_house(opened.settings, opened.address)
         stack.push_async_callback(house.close)
-        runner = web.AppRunner(
+        runner = wire.Runner(
             composition.create_app(house),
             access_log=None,
             shutdown_timeout=2.0,

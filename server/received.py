@@ -70,7 +70,7 @@ async def _body(request: web.Request) -> bytes:
                 parts.append(chunk)
     except TimeoutError as error:
         raise errors.BadRequest(f"The body did not arrive within {BODY_SECONDS} seconds.") from error
-    except web.HTTPException as error:
+    except (web.HTTPException, web.RequestPayloadError) as error:
         raise errors.BadRequest("The body cannot be read.") from error
     return b"".join(parts)
 

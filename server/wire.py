@@ -1,0 +1,50 @@
+"""Bytes that are no HTTP request: refused in our shape, quoted neither to the client nor to the log.
+
+aiohttp answers them before any of our code runs, and repeats in both places what came: a piece of a key.
+"""
+
+import uuid
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger()
+
+
+class _Protocol(web.RequestHandler):
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        request_id = f"req_{uuid.uuid4().hex}"
+        if status < 500:  # noqa: PLR2004 -- HTTP
+            log.info("no request", request_id=request_id, status=status, kind=type(exc).__name__)
+            code, text = "BAD_REQUEST", "This is no HTTP request that can be read."
+        else:
+            log.error("internal error", request_id=request_id, exc_info=exc)
+            code, text = "INTERNAL", f"Something went wrong on our side. Request id: {request_id}"
+        if request.writer.output_size > 0:
+            raise ConnectionError("Part of an answer was sent: it cannot be taken back.")
+        body = {"errors": [{"message": text, "extensions": {"code": code, "requestId": request_id}}]}
+        headers = {"X-Request-Id": request_id, "Server": "creator-graph"}
+        response = web.json_response(body, status=status, headers=headers)
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner, whose connections refuse in our shape."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        kwargs: dict[str, Any] = made._kwargs  # noqa: SLF001 -- aiohttp offers no other way to its protocol
+        return _Server(made.request_handler, request_factory=made.request_factory, **kwargs)
