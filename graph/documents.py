@@ -175,7 +175,7 @@ class Documents:
         limits.check_repeats(document)
         found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
         if found:
-            raise DocumentRefused(errors.ValidationFailed("The document is not valid.").code, found)
+            raise DocumentRefused(errors.ValidationFailed.code, [_in_our_words(error) for error in found])
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
         uses = _Uses()
         visit(document, uses)
@@ -197,6 +197,13 @@ class Documents:
                     sha256(text.encode()).digest(),
                 )
         return operations
+
+
+def _in_our_words(error: GraphQLError) -> GraphQLError:
+    """graphql-core repeats what Python says of a number with thousands of digits."""
+    if "int_max_str_digits" in error.message:
+        return GraphQLError("A number has too many digits.", error.nodes)
+    return error
 
 
 class DocumentRefused(errors.ServiceError):
