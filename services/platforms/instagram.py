@@ -198,7 +198,7 @@ class Instagram:
             self._token_url + EXCHANGE,
             endpoint=f"instagram {EXCHANGE}",
             form=aiohttp.FormData(form, default_to_multipart=True),
-            refuse=self._refuse,
+            refuse=lambda answer: self._refuse(answer, exchange=True),
         )
         return instagram_wire.only(answer.body, "the token answer")
 
@@ -237,9 +237,9 @@ class Instagram:
             refuse=self._refuse,
         )
 
-    def _refuse(self, answer: client.Answer) -> None:
+    def _refuse(self, answer: client.Answer, *, exchange: bool = False) -> None:
         """Raise what an answer means: by the body's code, whatever the status."""
-        refusal = instagram_wire.refusal(answer)
+        refusal = instagram_wire.refusal(answer, exchange=exchange)
         if refusal is not None:
             self._raise(refusal, answer)
 

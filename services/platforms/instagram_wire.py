@@ -133,14 +133,17 @@ class Refusal:
     blocked: bool = False
 
 
-def refusal(answer: client.Answer) -> Refusal | None:
-    """What went wrong by the answer's code, whatever its status; by status where it has none; None if nothing."""
+def refusal(answer: client.Answer, *, exchange: bool = False) -> Refusal | None:
+    """What went wrong by the answer's code, whatever its status; by status where it has none; None if nothing.
+
+    The flat shape is the code exchange's: anywhere else it says nothing definitive about a grant.
+    """
     body = answer.body if isinstance(answer.body, dict) else {}
     error = body.get("error")
     if isinstance(error, dict):
         return _graph(error, answer.status)
     if "error_type" in body or "error_message" in body:
-        return _flat(body, answer.status)
+        return _flat(body, answer.status, FLAT_ERRORS if exchange else {})
     if error is None and answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     return Refusal(_by_status(answer.status), values.code(error) or f"http_{answer.status}", "")
@@ -161,10 +164,10 @@ def _graph(error: Mapping[str, Any], status: int) -> Refusal:
     )
 
 
-def _flat(body: Mapping[str, Any], status: int) -> Refusal:
+def _flat(body: Mapping[str, Any], status: int, table: Mapping[str, type[base.Failure]]) -> Refusal:
     word = values.code(body.get("error_type")) or "unrecognized"
     text = values.message(body.get("error_message"))
-    kind = FLAT_ERRORS.get(word, _by_status(status))
+    kind = table.get(word, _by_status(status))
     if kind is base.ReconnectRequired and OUR_FAULT.search(text):
         kind = base.ProviderBug
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
