@@ -314,6 +314,10 @@ class Service:
         finally:
             await connection.close()
 
+    async def tables_of(self, name: str) -> list[Any]:
+        async with self.database.read() as connection:
+            return await connection.fetch(f"select * from {name}")
+
     async def counts(self, *but: str) -> dict[str, int]:
         """How many rows each table has."""
         return {name: len(rows) for name, rows in (await self.tables()).items() if name not in but}

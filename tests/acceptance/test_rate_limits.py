@@ -1,0 +1,60 @@
+"""How fast: N at once, then one every 60/N seconds; every answer says how it stands."""
+
+import asyncio
+import time
+
+HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit")
+VIEWER = "{ viewer { mode } }"
+
+
+async def test_n_at_once_pass_and_the_next_is_told_when_to_come_back(service):
+    await service.update(test_requests_per_minute=20)
+    answers = await asyncio.gather(*(service.ask(VIEWER) for _ in range(30)))
+    passed = [answer for answer in answers if answer.status == 200]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert (len(passed), len(refused)) == (20, 10)
+    assert sorted(int(answer.headers["X-RateLimit-Remaining"]) for answer in passed) == list(range(20))
+    for answer in refused:
+        assert (answer.code, "data" in answer.body) == ("RATE_LIMITED", False)
+        after = int(answer.headers["Retry-After"])
+        assert 1 <= after <= 3
+        assert answer.errors[0]["extensions"]["retryAfter"] == after
+        assert answer.errors[0]["message"] == f"Too many requests. Retry after {after} seconds."
+        assert answer.headers["X-RateLimit-Remaining"] == "0"
+    for answer in answers:
+        assert all(answer.headers[name] for name in HEADERS)
+        assert answer.headers["X-RateLimit-Limit"] == "20"
+    full_at = [int(answer.headers["X-RateLimit-Reset"]) for answer in answers]
+    assert 45 < max(full_at) - time.time() <= 61  # a full burst fills again in a minute
+    await service.settled()
+    assert await service.value("select count(*) from usage_events where code = 'RATE_LIMITED'") == 10
+    other = await service.ask(VIEWER, key=service.live)
+    assert other.status == 200
+    assert "X-RateLimit-Limit" not in other.headers  # unlimited
+
+
+async def test_every_answer_to_a_known_key_says_how_it_stands_refused_ones_too(service):
+    await service.update(test_requests_per_minute=1_000)
+    scoped = (await service.key(scopes=["USAGE_READ"])).secret
+    for answer, status in (
+        (await service.ask(VIEWER), 200),
+        (await service.ask("{"), 200),
+        (await service.ask("{ nope }", headers={"Accept": "application/graphql-response+json"}), 400),
+        (await service.ask("{ creators { totalCount } }", key=scoped), 403),
+        (await service.ask(VIEWER, headers={"X-Credits-Max": "x"}), 400),
+        (await service.send("PUT", headers={"X-API-Key": service.test}), 405),
+        (await service.ask('mutation { revokeApiKey(input: {id: "x"}) { apiKey { id } } }'), 200),
+    ):
+        assert answer.status == status, answer.body
+        assert all(name in answer.headers for name in HEADERS), answer.body
+    assert "X-RateLimit-Limit" not in (await service.ask(VIEWER, key=None)).headers
+
+
+async def test_what_is_asked_is_what_the_limit_says_and_costs_nothing_of_it_to_nobody(service):
+    await service.update(test_requests_per_minute=50)
+    told = (await service.data("{ rateLimit { limit remaining resetAt } }"))["rateLimit"]
+    assert (told["limit"], told["remaining"]) == (50, 49)
+    own = (await service.key(requests_per_minute=5)).secret
+    answers = [await service.ask(VIEWER, key=own) for _ in range(6)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429]
+    assert (await service.ask(VIEWER)).status == 200
