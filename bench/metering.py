@@ -1,0 +1,77 @@
+"""`python -m bench.metering`: what settlement costs. Ours with it and without, interleaved, in one run.
+
+On all accounts alike, and on one hot account: there every charge waits for the same balance row.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import sys
+from typing import Any
+
+from bench import bed as beds
+from bench import machine, operations, report, roster, turns
+from bench.operations import Operation
+
+OPERATIONS = ("small", "fixed", "nested")
+HOT = " (hot account)"
+# At least so much of the requests a second without settlement; all at 64 connections but small and fixed.
+BARS = {"small": 0.85, "fixed": 0.90, "nested": 0.95}
+
+
+def hot(operation: Operation) -> Operation:
+    """The same of one account alone."""
+    return dataclasses.replace(
+        operation,
+        name=operation.name + HOT,
+        wants=lambda bed: [want for want in operation.wants(bed) if want.tenant == 0],
+        ours_alone=True,
+    )
+
+
+async def run(chosen: argparse.Namespace) -> None:
+    everyone = roster.contenders()
+    with beds.postgres(machine.OTHER_CORE) as server:
+        found = await turns.prepared(
+            server, chosen.accounts, OPERATIONS, chosen.connections, chosen.seconds, chosen.minutes
+        )
+        heated = [hot(operation) for operation in found.operations.values()]
+        found.operations |= {operation.name: operation for operation in heated}
+        try:
+            await turns.interleaved(found, [everyone[roster.OURS], everyone[roster.UNMETERED]], chosen.runs)
+        finally:
+            if found.found:
+                report.write("metering", _report(found.found, chosen), found.found)
+
+
+def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
+    heads = ["with ÷ without settlement"] + [f"c={connections}" for connections in chosen.connections]
+    names = [name + tail for tail in ("", HOT) for name in OPERATIONS]
+    rows = [[name, *(_cell(found, name, connections) for connections in chosen.connections)] for name in names]
+    parts = [f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} runs of {chosen.seconds} s"]
+    parts.append(report.table(heads, rows))
+    parts += [report.raw(found, connections) for connections in chosen.connections]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(found: list[dict[str, Any]], name: str, connections: int) -> str:
+    value = report.ratio(found, roster.OURS, roster.UNMETERED, name, connections)
+    if value is None:
+        return "–"
+    bar = BARS[name.removesuffix(HOT)]
+    return f"{value:.2f} (≥ {bar:g}: {'met' if value >= bar else 'NOT MET'})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.metering", description=__doc__)
+    parser.add_argument("--connections", type=lambda text: [int(part) for part in text.split(",")], default=[16, 64])
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--accounts", type=int, default=50)
+    parser.add_argument("--minutes", type=int, default=60)
+    with machine.alone():
+        asyncio.run(run(parser.parse_args(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()

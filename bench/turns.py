@@ -1,0 +1,141 @@
+"""Turns: a contender is started, its answers checked the first time, measured, and ended; then the next one's."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from bench import bed as beds
+from bench import compare, load, machine, operations, reference
+from bench.load import Request, Speaker
+from bench.operations import Operation
+from bench.roster import Contender
+
+SAMPLE = 25
+SIZE_TOLERANCE = 0.2
+
+
+@dataclass
+class Turns:
+    """What a whole bench needs to know, and what it has found so far."""
+
+    bed: beds.Bed
+    postgres: int
+    operations: dict[str, Operation]
+    connections: Sequence[int]
+    seconds: int
+    deadline: float
+    bodies: dict[tuple[str, str], list[Request]] = field(default_factory=dict)
+    sizes: dict[tuple[str, str], float] = field(default_factory=dict)
+    skipped: dict[tuple[str, str], str] = field(default_factory=dict)
+    found: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def wanted(self, contender: Contender) -> Iterable[Operation]:
+        return (
+            operation
+            for operation in self.operations.values()
+            if contender.offers(operation) and (contender.name, operation.name) not in self.skipped
+        )
+
+
+async def turn(turns: Turns, contender: Contender, run: int) -> None:
+    """One contender started, checked the first time, measured, ended."""
+    await beds.reset(turns.bed)
+    with machine.running(contender.slug, contender.command, contender.env(turns.bed)) as server:
+        async with aiohttp.ClientSession() as session:
+            speaker = Speaker(contender, turns.bed, server.port, session)
+            for operation in turns.wanted(contender):
+                if (contender.name, operation.name) not in turns.bodies:
+                    await _prepare(turns, contender, operation, speaker)
+        for operation in turns.wanted(contender):
+            for connections in turns.connections:
+                if turns.late:
+                    return
+                _measure(turns, contender, operation, connections, run, server)
+
+
+async def _prepare(turns: Turns, contender: Contender, operation: Operation, speaker: Speaker) -> None:
+    """Bodies made and answers compared; an operation that a contender does not offer is noted and left out."""
+    wants = operations.shuffled(operation.wants(turns.bed))
+    key = contender.name, operation.name
+    try:
+        requests = await speaker.requests(operation, wants)
+        equal, size = await _compared(turns.bed, speaker, operation, requests)
+    except (RuntimeError, KeyError, TypeError) as error:
+        if not operation.ours_alone:
+            raise
+        turns.skipped[key] = str(error)[:200]
+        say(f"{contender.name}: {operation.name} is not offered: {str(error)[:160]}")
+        return
+    turns.bodies[key], turns.sizes[key] = requests, size
+    say(f"{contender.name}: {operation.name}: {len(requests)} bodies, answers equal: {equal}")
+
+
+async def _compared(
+    bed: beds.Bed, speaker: Speaker, operation: Operation, requests: Sequence[Request]
+) -> tuple[int, float]:
+    """How many answers of a sample were compared with the reference, and their mean size. Raises where one differs."""
+    connection = await asyncpg.connect(bed.address)
+    sizes, equal = [], 0
+    for request in requests[:SAMPLE]:
+        data, size = await speaker.ask(operation, request)
+        sizes.append(size)
+        if operation.name in reference.ANSWERS:
+            wanted = await reference.answer(connection, bed, operation, request.want)
+            differs = compare.difference(compare.normal(data), compare.normal(wanted))
+            if differs:
+                raise SystemExit(f"{speaker.base} {operation.name} {request.want}: answers differ: {differs}")
+            equal += 1
+    await connection.close()
+    return equal, sum(sizes) / len(sizes)
+
+
+def _measure(
+    turns: Turns, contender: Contender, operation: Operation, connections: int, run: int, server: machine.Running
+) -> None:
+    key = contender.name, operation.name
+    url = f"http://127.0.0.1:{server.port}{contender.path(operation)}"
+    stretch = load.measure(
+        url, turns.bodies[key], connections, turns.seconds, server=server.pid, postgres=turns.postgres
+    )
+    # An error told with status 200 would show in the size.
+    odd = abs(stretch.kb * 1000 - turns.sizes[key]) > SIZE_TOLERANCE * turns.sizes[key] + 1000
+    where = {"contender": contender.name, "operation": operation.name, "connections": connections, "run": run}
+    turns.found.append({**where, **load.plain(stretch), "odd": odd})
+    say(
+        f"run {run + 1}, c={connections:<3} {operation.name:<11}{contender.name:<26}{stretch.rps:>9,.0f} rps  "
+        f"p50 {stretch.p50:>7.2f}  p99 {stretch.p99:>8.2f} ms  server {stretch.server_us:>7.0f}  "
+        f"PG {stretch.postgres_us:>6.0f} µs" + ("  FAILED " + str(stretch.failed) if stretch.failed else "")
+        + ("  ODD SIZE" if odd else "")
+    )  # fmt: skip
+
+
+async def interleaved(turns: Turns, contenders: Sequence[Contender], runs: int) -> None:
+    for run in range(runs):
+        for contender in contenders:
+            if turns.late:
+                say("out of time: what was found until now is reported")
+                return
+            await turn(turns, contender, run)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+async def prepared(
+    server: beds.Server, accounts: int, names: Sequence[str], connections: Sequence[int], seconds: int, minutes: int
+) -> Turns:
+    """The bed of so many accounts with the operations named."""
+    bed = await beds.stand(server, accounts)
+    known = operations.operations(await operations.creator_ids(bed))
+    deadline = time.monotonic() + minutes * 60
+    wanted = {name: known[name] for name in names}
+    return Turns(bed, server.pid, wanted, connections, seconds, deadline)
