@@ -23,7 +23,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.language import Visitor, visit
 
-from graph import limits
+from graph import ids, limits
 from graph.planner.mapping import Lookup, Many, Series
 from graph.planner.reading import Prepared
 from graph.planner.selection import Document, Field, read_field
@@ -31,7 +31,6 @@ from services import errors
 
 MOST_DOCUMENTS = 1_000
 MOST_PREPARED = 64
-PREFIX = len("crt_")
 
 
 @dataclass
@@ -90,8 +89,8 @@ class Operation:
         given = variables.coerced
         return (
             self._switched(variables),
-            tuple(given.get(name) for name in self.sizes),
-            tuple(_prefixes(given.get(name)) for name in self.ids),
+            tuple(_whole(given.get(name)) for name in self.sizes),
+            tuple(_types(given.get(name)) for name in self.ids),
         )
 
     def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
@@ -115,9 +114,14 @@ def _as_field(node: OperationDefinitionNode) -> FieldNode:
     )
 
 
-def _prefixes(ids: Any) -> Any:
-    """What of an id, or of several, bears on a price: the type."""
-    return tuple(id[:PREFIX] for id in ids) if isinstance(ids, list) else str(ids)[:PREFIX]
+def _whole(size: Any) -> int | None:
+    """A page size; another operation of the document may use the variable's name for anything."""
+    return size if isinstance(size, int) else None
+
+
+def _types(given: Any) -> Any:
+    """What of an id, or of several, bears on a price and on scopes: the type, where it is an id at all."""
+    return tuple(ids.type_of(id) for id in given) if isinstance(given, list) else ids.type_of(given)
 
 
 class _Uses(Visitor):

@@ -32,6 +32,12 @@ def read(type_name: str, text: str, argument: str = "id") -> UUID:
     return UUID(match[2])
 
 
+def type_of(text: object) -> str | None:
+    """The type of the node that an id names; None where it is no such id."""
+    match = _FORM.match(text) if isinstance(text, str) else None
+    return TYPES.get(match[1]) if match else None
+
+
 def read_any(text: str, argument: str) -> tuple[str, UUID]:
     """Type and uuid of any node's id. Raises BadUserInput."""
     match = _FORM.match(text)

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from db.session import Database
 
 
@@ -94,7 +95,9 @@ async def _walk(stage: Stage, order: str, direction: str, *, backward: bool) -> 
     return found
 
 
-async def test_paging_through_5000_videos_skips_none_and_repeats_none_in_every_order_both_ways(stage: Stage) -> None:
+async def test_paging_through_5000_videos_skips_none_and_repeats_none_in_every_order_both_ways(
+    stage: Stage,
+) -> None:
     for order in VIDEO_ORDERS:
         down = await _walk(stage, order, "DESC", backward=False)
         assert len(down) == len(set(down)) == VIDEOS
@@ -105,7 +108,9 @@ async def test_paging_through_5000_videos_skips_none_and_repeats_none_in_every_o
 async def test_pages_by_publishing_stand_while_rows_come_and_change(stage: Stage) -> None:
     text = PAGE.format(size="first", way="after", order="PUBLISHED_AT", direction="DESC")
     writer = await stage.database.connect()
-    there = {f"vid_{row['id'].hex}" for row in await writer.fetch("select id from videos where gone_at is null")}
+    there = {
+        f"vid_{row['id'].hex}" for row in await writer.fetch("select id from videos where gone_at is null")
+    }
     found: list[str] = []
     cursor, more, n = None, True, 0
     while more:
@@ -117,13 +122,17 @@ async def test_pages_by_publishing_stand_while_rows_come_and_change(stage: Stage
             "values ($1, $2, true, $3, 'VIDEO', now() - $4 * interval '13 hours', $2)",
             stage.account_id, stage.creator_id, f"new{n}", n,
         )  # fmt: skip
-        await writer.execute("update videos set views = views + 1, likes = likes + 5 where external_id = $1", f"v{n * 7}")
+        await writer.execute(
+            "update videos set views = views + 1, likes = likes + 5 where external_id = $1", f"v{n * 7}"
+        )
     await writer.close()
     assert len(found) == len(set(found))
     assert there <= set(found)
 
 
-async def _plans(stage: Stage, text: str, variables: dict[str, Any], now: datetime = world.NOW) -> list[dict[str, Any]]:
+async def _plans(
+    stage: Stage, text: str, variables: dict[str, Any], now: datetime = world.NOW
+) -> list[dict[str, Any]]:
     """Every node of the generic plan that a statement runs by."""
     operation = ENGINE.documents.operation(text, None)
     values = world.coerced(ENGINE, operation, variables)
@@ -131,7 +140,9 @@ async def _plans(stage: Stage, text: str, variables: dict[str, Any], now: dateti
     prepared = operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values)
     read = world.Caller(stage.account_id, now=now).read(values)
     plan = prepared.plan(read)
-    explained = await stage.connection.fetchval(f"explain (analyze, format json) {plan.statement.sql}", *plan.arguments(read))
+    explained = await stage.connection.fetchval(
+        f"explain (analyze, format json) {plan.statement.sql}", *plan.arguments(read)
+    )
     return list(_nodes(json.loads(explained)[0]["Plan"]))
 
 
@@ -160,27 +171,52 @@ def _assert_by_index(nodes: list[dict[str, Any]], index: str) -> None:
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_each_order_reads_its_index_and_no_more_than_a_page_at_the_front_and_far_in(stage: Stage, direction: str) -> None:
-    for root, orders, index in (("creators", CREATOR_ORDERS, "ix_creators_{}"), ("videos", VIDEO_ORDERS, "ix_videos_account_{}")):
+async def test_each_order_reads_its_index_and_no_more_than_a_page_at_the_front_and_far_in(
+    stage: Stage, direction: str
+) -> None:
+    for root, orders, index in (
+        ("creators", CREATOR_ORDERS, "ix_creators_{}"),
+        ("videos", VIDEO_ORDERS, "ix_videos_account_{}"),
+    ):
         for order, name in orders.items():
             ordered = f"orderBy: {{field: {order}, direction: {direction}}}"
             cursor = await _far(stage, root, ordered)
-            for given in (f"first: 50, {ordered}", f"last: 50, {ordered}", f"first: 50, after: $c, {ordered}", f"last: 50, before: $c, {ordered}"):
-                text = f"query ($c: String) {{ __typename {root}({given}) {{ nodes {{ id }} }} }}".replace("__typename ", "")
+            for given in (
+                f"first: 50, {ordered}",
+                f"last: 50, {ordered}",
+                f"first: 50, after: $c, {ordered}",
+                f"last: 50, before: $c, {ordered}",
+            ):
+                text = f"query ($c: String) {{ __typename {root}({given}) {{ nodes {{ id }} }} }}".replace(
+                    "__typename ", ""
+                )
                 if "$c" not in given:
                     text = text.replace("query ($c: String) ", "")
-                _assert_by_index(await _plans(stage, text, {"c": cursor} if "$c" in given else {}), index.format(name))
+                _assert_by_index(
+                    await _plans(stage, text, {"c": cursor} if "$c" in given else {}), index.format(name)
+                )
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
-async def test_each_order_of_a_creators_videos_reads_its_index_and_no_more_than_a_page(stage: Stage, direction: str) -> None:
-    who = "filter: {username: [\"owner1\"]}, first: 1, orderBy: {field: CONNECTED_AT, direction: DESC}"
+async def test_each_order_of_a_creators_videos_reads_its_index_and_no_more_than_a_page(
+    stage: Stage, direction: str
+) -> None:
+    who = 'filter: {username: ["owner1"]}, first: 1, orderBy: {field: CONNECTED_AT, direction: DESC}'
     for order, name in VIDEO_ORDERS.items():
         page = f"orderBy: {{field: {order}, direction: {direction}}}"
         first = f"{{ creators({who}) {{ nodes {{ videos(first: 100, {page}) {{ pageInfo {{ endCursor }} nodes {{ id }} }} }} }} }}"
-        cursor = (await stage.driver.ask(first)).data["creators"]["nodes"][0]["videos"]["pageInfo"]["endCursor"]
-        for given in (f"first: 50, {page}", f"last: 50, {page}", f"first: 50, after: \"{cursor}\", {page}", f"last: 50, before: \"{cursor}\", {page}"):
-            nodes = await _plans(stage, f"{{ creators({who}) {{ nodes {{ videos({given}) {{ nodes {{ id }} }} }} }} }}", {})
+        cursor = (await stage.driver.ask(first)).data["creators"]["nodes"][0]["videos"]["pageInfo"][
+            "endCursor"
+        ]
+        for given in (
+            f"first: 50, {page}",
+            f"last: 50, {page}",
+            f'first: 50, after: "{cursor}", {page}',
+            f'last: 50, before: "{cursor}", {page}',
+        ):
+            nodes = await _plans(
+                stage, f"{{ creators({who}) {{ nodes {{ videos({given}) {{ nodes {{ id }} }} }} }} }}", {}
+            )
             _assert_by_index(nodes, f"ix_videos_creator_{name}")
 
 
@@ -191,7 +227,9 @@ async def test_a_videos_history_is_read_by_its_key(stage: Stage) -> None:
     )
     await writer.execute("analyze video_stats")
     await writer.close()
-    nodes = await _plans(stage, "{ videos(first: 5) { nodes { history { at views } } } }", {}, datetime.now(UTC))
+    nodes = await _plans(
+        stage, "{ videos(first: 5) { nodes { history { at views } } } }", {}, datetime.now(UTC)
+    )
     scans = [node for node in nodes if "video_stats" in node.get("Index Name", "")]
     assert scans
     assert all("creator_id" in node["Index Cond"] and "video_id" in node["Index Cond"] for node in scans)
@@ -213,7 +251,9 @@ async def test_a_nested_read_is_one_statement_for_one_creator_or_a_hundred(stage
 
 
 async def test_nodes_are_one_statement_a_type_present(stage: Stage) -> None:
-    rows = await stage.connection.fetch("(select 'vid_' p, id from videos limit 3) union all (select 'crt_', id from creators limit 3)")
+    rows = await stage.connection.fetch(
+        "(select 'vid_' p, id from videos limit 3) union all (select 'crt_', id from creators limit 3)"
+    )
     wanted = [row["p"] + row["id"].hex for row in rows]
     seen: list[str] = []
     with stage.connection.query_logger(lambda record: seen.append(record.query)):
@@ -225,3 +265,17 @@ async def test_nodes_are_one_statement_a_type_present(stage: Stage) -> None:
         await stage.driver.ask(text, {"ids": wanted[:3]})
         assert len(seen) == 3
 
+
+# -- prices
+
+
+async def test_what_full_pages_cost_is_what_was_quoted(stage: Stage) -> None:
+    asked = await stage.driver.ask("""{
+      videos(first: 100) { nodes { creator { id } } edges { cursor } }
+      creators(first: 2, filter: {username: ["owner1", "owner2"]}) {
+        edges { cursor a: node { id } b: node { videos(first: 50) { edges { cursor } nodes { a: creator { id } b: creator { id } } } } }
+        nodes { videos(last: 30) { edges { a: node { id } b: node { id } } } }
+      }
+    }""")
+    assert asked.delivered.total == sum(line.thousandths for line in asked.quote.lines) == 358_000
+    assert asked.quote.max == 358

@@ -13,10 +13,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from db.session import Database
-from graph import pagination
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from db.session import Database
+from graph import pagination
 from services import errors
 
 
@@ -38,7 +39,7 @@ ENGINE = world.make_engine()
 CREATOR_ORDERS = ("CONNECTED_AT", "SYNCED_AT", "FOLLOWERS", "LIKES", "USERNAME")
 VIDEO_ORDERS = ("PUBLISHED_AT", "VIEWS", "LIKES", "COMMENTS", "SHARES", "ENGAGEMENT_RATE")
 ACCOUNT = UUID(int=7)
-SALT = pagination.salt(ACCOUNT, True, "Query.creators LIKES")  # noqa: FBT003 -- the contract's word
+SALT = pagination.salt(ACCOUNT, True, "Query.creators LIKES")
 PACKED = {"instant": ">q", "int": ">q", "float": ">d"}
 
 
@@ -80,15 +81,17 @@ async def test_cursors_of_creators_are_the_bytes_the_contract_says(stage: Stage,
     assert len(edges) == 8
     for edge in edges:
         row = rows[edge["node"]["id"]]
-        assert edge["cursor"] == oracle.cursor(stage.accounts[0], True, "Query.creators", order, row)  # noqa: FBT003
-        salt = pagination.salt(stage.accounts[0], True, f"Query.creators {order}")  # noqa: FBT003
+        assert edge["cursor"] == oracle.cursor(stage.accounts[0], True, "Query.creators", order, row)
+        salt = pagination.salt(stage.accounts[0], True, f"Query.creators {order}")
         place = pagination.decode(edge["cursor"], kind, salt, "after")
         value = oracle.order_value(order, row)
         assert place == pagination.Position(value.decode() if kind == "text" else value, row["id"])
 
 
 @pytest.mark.parametrize("order", CREATOR_ORDERS)
-async def test_every_cursor_leads_on_to_the_next_entry_also_where_the_value_is_null(stage: Stage, order: str) -> None:
+async def test_every_cursor_leads_on_to_the_next_entry_also_where_the_value_is_null(
+    stage: Stage, order: str
+) -> None:
     ordered = f"orderBy: {{field: {order}, direction: ASC}}"
     text = f"query ($c: String) {{ creators(first: 1, after: $c, {ordered}) {{ edges {{ cursor node {{ id }} }} }} }}"
     whole = f"{{ creators(first: 100, {ordered}) {{ nodes {{ id }} }} }}"
@@ -107,14 +110,16 @@ async def test_cursors_of_videos_are_the_bytes_the_contract_says(stage: Stage, o
     rows = {f"vid_{row['id'].hex}": dict(row) for row in stage.maker.rows["videos"]}
     for row in rows.values():
         counts = [row[name] for name in ("likes", "comments", "shares")]
-        row["engagement_rate"] = float(sum(counts)) / float(row["views"]) if row["views"] and None not in counts else None
+        row["engagement_rate"] = (
+            float(sum(counts)) / float(row["views"]) if row["views"] and None not in counts else None
+        )
     nested = [edge for node in asked.data["creators"]["nodes"] for edge in node["videos"]["edges"]]
     places = (("Query.videos", asked.data["videos"]["edges"]), ("Creator.videos", nested))
     for coordinate, edges in places:
         assert edges
         for edge in edges:
             row = rows[edge["node"]["id"]]
-            assert edge["cursor"] == oracle.cursor(stage.accounts[0], True, coordinate, order, row)  # noqa: FBT003
+            assert edge["cursor"] == oracle.cursor(stage.accounts[0], True, coordinate, order, row)
 
 
 async def test_a_cursor_of_another_list_order_account_or_mode_is_refused(stage: Stage) -> None:
@@ -126,9 +131,17 @@ async def test_a_cursor_of_another_list_order_account_or_mode_is_refused(stage: 
     assert (await stage.driver().ask(use, {"c": creators})).data
     refused = [
         await _refused(stage.driver(), use, videos),
-        await _refused(stage.driver(), "query ($c: String) { videos(before: $c) { nodes { id } } }", creators),
-        await _refused(stage.driver(), "query ($c: String) { creators { nodes { videos(after: $c) { nodes { id } } } } }", videos),
-        await _refused(stage.driver(), use.replace("after: $c", "after: $c, orderBy: {field: SYNCED_AT}"), creators),
+        await _refused(
+            stage.driver(), "query ($c: String) { videos(before: $c) { nodes { id } } }", creators
+        ),
+        await _refused(
+            stage.driver(),
+            "query ($c: String) { creators { nodes { videos(after: $c) { nodes { id } } } } }",
+            videos,
+        ),
+        await _refused(
+            stage.driver(), use.replace("after: $c", "after: $c, orderBy: {field: SYNCED_AT}"), creators
+        ),
         await _refused(stage.driver(1), use, creators),
         await _refused(stage.driver(livemode=False), use, creators),
     ]
@@ -136,7 +149,9 @@ async def test_a_cursor_of_another_list_order_account_or_mode_is_refused(stage: 
     assert [error.extra["argument"] for error in refused[:2]] == ["after", "before"]
 
 
-@pytest.mark.parametrize("text", ["", "=", "AAAA", "é", "\x00", "null", "A" * 5_000, "AAAA====", " " * 36, "\ud800", "-_" * 18])
+@pytest.mark.parametrize(
+    "text", ["", "=", "AAAA", "é", "\x00", "null", "A" * 5_000, "AAAA====", " " * 36, "\ud800", "-_" * 18]
+)
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     for kind in ("instant", "int", "float", "text"):
         with pytest.raises(errors.BadUserInput):
@@ -152,7 +167,10 @@ PLACES = st.one_of(
     st.tuples(st.just("instant"), MOMENTS),
     st.tuples(st.just("int"), st.integers(-1, 2**63 - 1)),
     st.tuples(st.just("float"), st.floats(allow_nan=False)),
-    st.tuples(st.just("text"), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=400)),
+    st.tuples(
+        st.just("text"),
+        st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=400),
+    ),
 )
 
 
@@ -166,7 +184,9 @@ def test_what_was_encoded_is_read_back(place: tuple[Any, Any], id: UUID) -> None
 
 @settings(max_examples=60, derandomize=True, deadline=None, database=None)
 @given(place=PLACES, id=st.uuids(), data=st.data())
-def test_a_cursor_with_one_bit_changed_anywhere_is_refused(place: tuple[Any, Any], id: UUID, data: st.DataObject) -> None:
+def test_a_cursor_with_one_bit_changed_anywhere_is_refused(
+    place: tuple[Any, Any], id: UUID, data: st.DataObject
+) -> None:
     kind, value = place
     body = value.encode() if kind == "text" else struct.pack(PACKED[kind], value)
     cursor = _encoded(body + id.bytes)
@@ -178,14 +198,22 @@ def test_a_cursor_with_one_bit_changed_anywhere_is_refused(place: tuple[Any, Any
                 pagination.decode(broken, kind, SALT, "after")
 
 
-@pytest.mark.parametrize(("kind", "body"), [("instant", struct.pack(">q", 2**62)), ("instant", struct.pack(">q", -(2**62))), ("text", b"\x00"), ("text", b"\xff")])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("instant", struct.pack(">q", 2**62)),
+        ("instant", struct.pack(">q", -(2**62))),
+        ("text", b"\x00"),
+        ("text", b"\xff"),
+    ],
+)
 def test_a_cursor_forged_with_the_right_check_holds_only_what_a_row_can_hold(kind: Any, body: bytes) -> None:
     with pytest.raises(errors.BadUserInput):
         pagination.decode(_encoded(body + ACCOUNT.bytes), kind, SALT, "after")
 
 
 async def test_the_first_and_last_instants_of_the_calendar_are_places(stage: Stage) -> None:
-    salt = pagination.salt(stage.accounts[0], True, "Query.creators CONNECTED_AT")  # noqa: FBT003
+    salt = pagination.salt(stage.accounts[0], True, "Query.creators CONNECTED_AT")
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         micros = (moment - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         body = struct.pack(">q", micros) + ACCOUNT.bytes

@@ -9,12 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from db.session import Database
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from db.session import Database
 from services import errors
 
-OPERATIONS = 260
+OPERATIONS = 200
 
 
 def _load(name: str) -> ModuleType:

@@ -161,7 +161,7 @@ class Maker:
         self.add(
             "syncs", account_id=account_id, id=self.id(), creator_id=creator_id, livemode=livemode, status=status,
             trigger="MANUAL", videos_expected=self.pick((None, 0, 3, 10)), videos_seen=self.pick((0, 2, 10)),
-            videos_added=1, videos_updated=2, attempts=n, error_code=code, error_message=code and "Slow down, \"please\"",
+            videos_added=1, videos_updated=2, attempts=n, error_code=code, error_message=code and 'Slow down, "please"',
             error_retry_at=self.time() if code else None, queued_at=self.pick(TIMES), started_at=self.time(),
             finished_at=self.time(),
         )  # fmt: skip

@@ -118,7 +118,7 @@ class Writer:
     # -- arguments
 
     def arguments(self, type_name: str, name: str) -> str:
-        if name == "plans" or name == "account":
+        if name in {"plans", "account"}:
             return ""
         if name == "creatorBy":
             row = self.row("Creator")

@@ -3,6 +3,8 @@
 Shares nothing with the planner but the schema's types, so that an answer on which both agree is right.
 """
 
+# ruff: noqa: N802 -- resolvers bear the names of their fields: Type_field
+
 import base64
 import re
 import struct

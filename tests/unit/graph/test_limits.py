@@ -1,5 +1,6 @@
 """Limits of documents: each number at its edge, and no document is slow to refuse."""
 
+import contextlib
 import importlib.util
 import sys
 import time
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from graph import limits, pagination, quote
 from graph.documents import DocumentRefused
 from graph.execution import coerced
@@ -42,7 +44,9 @@ def planned(text: str, variables: dict[str, Any] | None = None) -> quote.Quote:
     quoted = quote.make(ENGINE.policy, "Query", roots, values)
     for root in roots:
         if root.name in world.ROOTS:
-            operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values).plan(CALLER.read(values))
+            operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values).plan(
+                CALLER.read(values)
+            )
     return quoted
 
 
@@ -52,7 +56,9 @@ def _deep(levels: int) -> str:
     while len(names) < levels - 1:
         names += ["videos(first: 1)", "nodes", "creator"]
     names = names[: levels - 1]
-    leaf = {"nodes": "__typename", "videos(first: 1)": "totalCount", "creators": "totalCount"}.get(names[-1], "id")
+    leaf = {"nodes": "__typename", "videos(first: 1)": "totalCount", "creators": "totalCount"}.get(
+        names[-1], "id"
+    )
     return "{" + "{".join(names) + "{" + leaf + "}" * levels
 
 
@@ -63,8 +69,27 @@ def _introspection(levels: int) -> str:
 
 def _tokens(count: int) -> str:
     """A document of exactly so many tokens: strings in a list, under few fields."""
-    values = count - len("{ creators ( filter : { username : [ ] } ) { totalCount } }".split())
-    return '{creators(filter:{username:[' + '"a" ' * values + "]}){totalCount}}"
+    values = count - len(
+        [
+            "{",
+            "creators",
+            "(",
+            "filter",
+            ":",
+            "{",
+            "username",
+            ":",
+            "[",
+            "]",
+            "}",
+            ")",
+            "{",
+            "totalCount",
+            "}",
+            "}",
+        ]
+    )
+    return "{creators(filter:{username:[" + '"a" ' * values + "]}){totalCount}}"
 
 
 def _bytes(count: int) -> str:
@@ -75,7 +100,11 @@ def _bytes(count: int) -> str:
 EDGES: list[tuple[str, Callable[[int], str], int]] = [
     ("depth", _deep, limits.DEPTH),
     ("introspection depth", _introspection, limits.INTROSPECTION_DEPTH),
-    ("aliases", lambda n: "{plans{" + " ".join(f"a{i}:name" for i in range(n - 1)) + " __typename}}", limits.ALIASES),
+    (
+        "aliases",
+        lambda n: "{plans{" + " ".join(f"a{i}:name" for i in range(n - 1)) + " __typename}}",
+        limits.ALIASES,
+    ),
     ("root fields", lambda n: "{" + " ".join("plans{name}" for _ in range(n)) + "}", limits.ROOT_FIELDS),
     ("tokens", _tokens, limits.TOKENS),
     ("bytes", _bytes, limits.DOCUMENT_BYTES),
@@ -84,7 +113,9 @@ EDGES: list[tuple[str, Callable[[int], str], int]] = [
 
 
 @pytest.mark.parametrize(("what", "make", "limit"), EDGES, ids=[edge[0] for edge in EDGES])
-def test_a_document_at_the_limit_passes_and_one_more_is_refused(what: str, make: Callable[[int], str], limit: int) -> None:
+def test_a_document_at_the_limit_passes_and_one_more_is_refused(
+    what: str, make: Callable[[int], str], limit: int
+) -> None:
     ENGINE.documents.operation(make(limit), None)
     with pytest.raises(errors.QueryTooComplex) as caught:
         ENGINE.documents.operation(make(limit + 1), None)
@@ -119,14 +150,18 @@ def _doubling(kind: str, leaf: str, start: str) -> str:
 
 def _links(levels: int) -> str:
     spread = "".join(
-        f" fragment F{n} on ApiKey {{ replaces {{ ...F{n + 1} }} replacedBy {{ ...F{n + 1} }} }}" for n in range(levels)
+        f" fragment F{n} on ApiKey {{ replaces {{ ...F{n + 1} }} replacedBy {{ ...F{n + 1} }} }}"
+        for n in range(levels)
     )
     return f"{{ apiKeys(first: 1) {{ nodes {{ ...F0 }} }} }}{spread} fragment F{levels} on ApiKey {{ id }}"
 
 
 def _merging(times: int) -> str:
     inner = "".join(
-        f" fragment F{n} on Creator {{ " + f"videos {{ nodes {{ creator {{ ...F{n + 1} }} }} }} " * times + "}" for n in range(4)
+        f" fragment F{n} on Creator {{ "
+        + f"videos {{ nodes {{ creator {{ ...F{n + 1} }} }} }} " * times
+        + "}"
+        for n in range(4)
     )
     return "{ creators { nodes { ...F0 } } }" + inner + " fragment F4 on Creator { id }"
 
@@ -150,11 +185,10 @@ def _merging(times: int) -> str:
 )  # fmt: skip
 def test_no_document_keeps_the_loop_busy(text: str) -> None:
     began = time.process_time()
-    try:
+    with contextlib.suppress(
+        errors.QueryTooComplex, DocumentRefused
+    ):  # answered or refused: quick either way
         planned(text)
-    except errors.ServiceError as refused:
-        assert refused.code in {"QUERY_TOO_COMPLEX", "INTERNAL"}  # noqa: PT017 -- either way, it is quick
-        assert isinstance(refused, errors.QueryTooComplex | DocumentRefused)
     assert time.process_time() - began < 1
 
 
@@ -174,15 +208,30 @@ def test_links_from_one_object_are_few_enough_to_plan() -> None:
 # -- pages
 
 
-@pytest.mark.parametrize("given", ["first: 0", "first: 101", "first: -1", "last: 0", "last: 101", "last: -1", "first: 1, last: 1"])
-@pytest.mark.parametrize("make", ["{{ creators({}) {{ totalCount }} }}", "{{ creators {{ nodes {{ videos({}) {{ totalCount }} }} }} }}"])
+@pytest.mark.parametrize(
+    "given", ["first: 0", "first: 101", "first: -1", "last: 0", "last: 101", "last: -1", "first: 1, last: 1"]
+)
+@pytest.mark.parametrize(
+    "make",
+    ["{{ creators({}) {{ totalCount }} }}", "{{ creators {{ nodes {{ videos({}) {{ totalCount }} }} }} }}"],
+)
 def test_a_page_of_a_wrong_size_is_refused_by_name(make: str, given: str) -> None:
     with pytest.raises(errors.BadUserInput) as caught:
         planned(make.format(given))
-    assert caught.value.extra["argument"] == given.split(":")[0]
+    assert caught.value.extra["argument"] == given.split(":", maxsplit=1)[0]
 
 
-@pytest.mark.parametrize("given", ["first: 1", "first: 100", "last: 100", "first: null", "first: null, last: 5", "orderBy: null, filter: null"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "first: 1",
+        "first: 100",
+        "last: 100",
+        "first: null",
+        "first: null, last: 5",
+        "orderBy: null, filter: null",
+    ],
+)
 def test_sizes_within_bounds_and_nulls_are_accepted(given: str) -> None:
     planned(f"{{ creators({given}) {{ nodes {{ id }} }} }}")
 
@@ -226,7 +275,7 @@ def test_no_error_suggests_what_the_schema_has(text: str) -> None:
 
 
 def test_a_number_of_five_thousand_digits_is_refused_in_our_words() -> None:
-    for argument in ("first: {}", "filter: {{followersMin: {}}}", 'filter: {{username: {}}}'):
+    for argument in ("first: {}", "filter: {{followersMin: {}}}", "filter: {{username: {}}}"):
         with pytest.raises(DocumentRefused) as caught:
             ENGINE.documents.operation("{creators(" + argument.format("9" * 5_000) + "){totalCount}}", None)
         assert "set_int_max_str_digits" not in caught.value.message
@@ -241,4 +290,4 @@ def test_operations_of_one_document_may_use_a_variable_name_differently() -> Non
 
 
 def test_introspection_is_read_by_graphql_core_and_free() -> None:
-    assert planned("{ __schema { types { name } } t: __type(name: \"Creator\") { name } __typename }").max == 0
+    assert planned('{ __schema { types { name } } t: __type(name: "Creator") { name } __typename }').max == 0
