@@ -111,10 +111,10 @@ def resource(
     return {"kind": f"youtube#{kind}", "etag": etag([resource_id, made]), "id": resource_id, **made}
 
 
-CHANNEL_PARTS: Final = frozenset({"snippet", "statistics", "contentDetails", "status"})
-ITEM_PARTS: Final = frozenset({"snippet", "contentDetails", "status"})
+CHANNEL_PARTS: Final = frozenset({"id", "snippet", "statistics", "contentDetails", "status"})
+ITEM_PARTS: Final = frozenset({"id", "snippet", "contentDetails", "status"})
 VIDEO_PARTS: Final = frozenset(
-    {"snippet", "statistics", "contentDetails", "status", "liveStreamingDetails", "player"}
+    {"id", "snippet", "statistics", "contentDetails", "status", "liveStreamingDetails", "player"}
 )
 
 

@@ -7,6 +7,7 @@ simulator's plain HTTP for the rest.
 No If-None-Match is sent: a 304 costs the same unit, and counters that move change every etag.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -236,7 +237,8 @@ class YouTube:
             )
         finally:
             if answered > 1:
-                await self._spend((answered - 1) * UNITS_A_CALL)
+                with contextlib.suppress(base.RateLimited):  # they are spent; the next call hears of it
+                    await self._spend((answered - 1) * UNITS_A_CALL)
         return answer.body
 
     def _refuse_token(self, answer: client.Answer) -> None:
