@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from db import partitions
 from db.session import Database, raw
 

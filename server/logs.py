@@ -48,7 +48,9 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     final: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]  # locals hold tokens
         if sys.stderr.isatty()
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

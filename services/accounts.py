@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import api_keys, credits, errors, key_terms  # noqa: A004 -- shadows a banner of interactive shells
+from services import api_keys, credits, errors, key_terms
 
 ROLES: Final = ("OWNER", "ADMIN", "MEMBER")
 MOST_RETURN_URLS = 20

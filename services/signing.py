@@ -18,7 +18,9 @@ from services import vault
 # The newest signs.
 NEWEST = "select kid, private_key from signing_keys where ends_at is null or ends_at > now() order by created_at desc limit 1"
 # All that may still verify something.
-STANDING = "select kid, public_key from signing_keys where ends_at is null or ends_at > now() order by created_at"
+STANDING = (
+    "select kid, public_key from signing_keys where ends_at is null or ends_at > now() order by created_at"
+)
 
 
 async def ensure_key(session: AsyncSession, sealed: vault.Vault) -> None:

@@ -24,7 +24,7 @@ HEADER_BYTES = len(VERSION) + ID_BYTES
 NONCE_BYTES = 12
 
 
-class Unopenable(Exception):  # noqa: N818 -- says what the value is
+class Unopenable(Exception):
     """A sealed value does not open: another row's, altered, or sealed under a key we do not have."""
 
 

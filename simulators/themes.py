@@ -83,7 +83,7 @@ STRANGE_TITLES = (
     "日本語のタイトル・長い午後",
 )
 
-STRANGE_BIO = 'طاهية 🌙 "quotes" \\ back\\slash\nשורה שנייה <i>not html</i>'  # noqa: RUF001 - the letters are meant
+STRANGE_BIO = 'طاهية 🌙 "quotes" \\ back\\slash\nשורה שנייה <i>not html</i>'
 
 FIRST_NAMES = (
     "ada", "ben", "chloe", "dan", "elif", "finn", "gita", "hugo", "iris", "jonas", "kira", "leo", "mina", "nils",

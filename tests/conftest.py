@@ -2,21 +2,32 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
-from db import embedded, migrate
-from db.session import Database, open_database
 from filelock import FileLock
 
+from db import embedded, migrate
+from db.session import Database, open_database
 
-def _run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One directory for all of a run's processes."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+RUN_DIR = "CREATOR_GRAPH_TEST_RUN_DIR"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One directory for all of a run's processes: workers inherit its name.
+
+    Outside pytest's own: a run beside this one resets the rights of that, and PostgreSQL, which may run
+    as another user, could not read its files any more.
+    """
+    if RUN_DIR not in os.environ:
+        os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="creator-graph-tests-")
+        Path(os.environ[RUN_DIR]).chmod(0o755)
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(RUN_DIR), ignore_errors=True))
 
 
 async def _make_template(address: str) -> None:
@@ -35,9 +46,9 @@ def _address(address: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of the run's server, its template made."""
-    home = _run_dir(tmp_path_factory)
+    home = Path(os.environ[RUN_DIR])
     with FileLock(home / "postgres.lock"):
         server, address = embedded.start(home / "pg")
         asyncio.run(_make_template(address))

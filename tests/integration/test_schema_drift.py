@@ -1,9 +1,10 @@
 """The migrations make exactly the tables of the models."""
 
 import asyncpg
+from sqlalchemy import text
+
 from db import migrate, models
 from db.session import Database, open_database
-from sqlalchemy import text
 
 CATALOG = """
 select 'column ' || c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
@@ -21,7 +22,11 @@ from pg_constraint where connamespace = 'public'::regnamespace
 async def _catalog(database: Database, ours: set[str]) -> set[str]:
     async with database.read() as connection:
         rows = await connection.fetch(CATALOG)
-    return {row[0] for row in rows if "pgqueuer" not in row[0] and "alembic_version" not in row[0] and not _of_partition(row[0], ours)}
+    return {
+        row[0]
+        for row in rows
+        if "pgqueuer" not in row[0] and "alembic_version" not in row[0] and not _of_partition(row[0], ours)
+    }
 
 
 def _of_partition(line: str, ours: set[str]) -> bool:
@@ -47,7 +52,13 @@ async def test_migrations_go_down_to_nothing_and_up_again(database: Database) ->
     assert await migrate.is_current(database)
     await migrate.downgrade(database)
     async with database.engine.connect() as connection:
-        left = set(await connection.scalars(text("select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r','p')")))
+        left = set(
+            await connection.scalars(
+                text(
+                    "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r','p')"
+                )
+            )
+        )
     assert not left & set(models.Table.metadata.tables)
     await migrate.upgrade(database)
     assert await migrate.is_current(database)
