@@ -63,7 +63,8 @@ class Outbox:
 
     async def _send(self, url: str, app_scoped_id: str, client_secret: str, now: float) -> None:
         sending = send_signed_request(url, app_scoped_id=app_scoped_id, client_secret=client_secret, now=now)
-        self.answers = [*self.answers[-99:], await sending]
+        answer = await sending
+        self.answers = [*self.answers[-99:], answer]
 
     async def close(self) -> None:
         tasks = list(self._tasks)
