@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 
+from services import errors
 from simulators import people
 
 CONNECT = "mutation($platform: Platform!) { connectCreator(input: {platform: $platform}) { authUrl state } }"
@@ -38,7 +39,7 @@ ENDED = {"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"}
 POLL_SECONDS = 0.2
 
 
-class DemoFailed(Exception):
+class DemoFailed(errors.Conflict):
     """The service answered something else than a demo needs; the text says what."""
 
 

@@ -10,6 +10,7 @@ import asyncpg
 import pydantic
 import typer
 import uvloop
+from sqlalchemy import exc
 
 from db import embedded
 from db.session import Database, open_database
@@ -71,11 +72,17 @@ def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool, log_
         return _run(work(open_all(log_level=log_level)))
     except errors.ServiceError as error:
         raise output.refuse(error, as_json=as_json) from None
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidCatalogNameError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, exc.DBAPIError) as error:
+        raise output.refuse(_unusable(error), as_json=as_json) from None
+
+
+def _unusable(error: BaseException) -> errors.ServiceError:
+    """What is the matter with the database, and what to do."""
+    driver = error.orig.__cause__ if isinstance(error, exc.DBAPIError) and error.orig else error
+    if isinstance(driver, asyncpg.UndefinedTableError | asyncpg.InvalidCatalogNameError):
         wrong = errors.Unavailable("The database has no tables of ours yet.")
         wrong.remedy = "Run: creator-graph migrate"
-        raise output.refuse(wrong, as_json=as_json) from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        away = errors.Unavailable(f"The database cannot be used: {type(error).__name__}.")
-        away.remedy = "Check CREATOR_GRAPH_DATABASE_URL, and that the server runs."
-        raise output.refuse(away, as_json=as_json) from None
+        return wrong
+    away = errors.Unavailable(f"The database cannot be used: {type(driver or error).__name__}.")
+    away.remedy = "Check CREATOR_GRAPH_DATABASE_URL, and that the server runs."
+    return away

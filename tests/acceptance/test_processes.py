@@ -1,0 +1,133 @@
+"""What a shell starts: real processes, stopped and killed as operators and machines do it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environment(address, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("CREATOR_GRAPH_")}
+    return bare | {
+        "CREATOR_GRAPH_DATABASE_URL": address,
+        "CREATOR_GRAPH_DATA_DIR": str(tmp_path / "data"),
+        "CREATOR_GRAPH_PORT": str(port),
+    }
+
+
+async def start(environment, *arguments):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "server", *arguments, "--json", cwd=ROOT, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def started(environment, *arguments):
+    """A process and the first value it prints; killed at the end where it still runs."""
+    process = await start(environment, *arguments)
+    try:
+        async with asyncio.timeout(30):
+            line = await process.stdout.readline()
+        if not line:
+            pytest.fail((await process.stderr.read()).decode())
+        yield process, json.loads(line)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def once(environment, *arguments):
+    """A command to its end; answers exit code, stdout and stderr."""
+    process = await start(environment, *arguments)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def stopped(process, sent=signal.SIGTERM):
+    """Exit code, told to stop; within five seconds."""
+    process.send_signal(sent)
+    async with asyncio.timeout(5):
+        await process.communicate()
+    return process.returncode
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def until(found, seconds=20):
+    async with asyncio.timeout(seconds):
+        while not (value := found()):
+            await asyncio.sleep(0.05)
+        return value
+
+
+async def status(http, url):
+    try:
+        async with http.get(url) as answer:
+            return answer.status
+    except aiohttp.ClientError:
+        return None
+
+
+async def test_serve_with_a_worker_answers_survives_its_workers_death_and_stops_in_order(environment):
+    code, out, err = await once(environment, "accounts", "create", "--name", "Shop")
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    async with started(environment, "serve", "--worker") as (process, value), aiohttp.ClientSession() as http:
+        assert value["pid"] == process.pid
+        assert await status(http, f"{value['url']}/healthz") == 200
+        assert await status(http, f"{value['url']}/readyz") == 200
+        (first,) = await until(lambda: children(process.pid))
+        os.kill(first, signal.SIGKILL)
+        (second,) = await until(lambda: [child for child in children(process.pid) if child != first])
+        assert second != first
+
+        code, out, err = await once(environment, "demo", "--account", "Shop", "--creators", "2")
+        assert code == 0, err
+        shown = json.loads(out)
+        assert [row["sync"] for row in shown] == ["succeeded"] * 2
+        assert all(row["id"].startswith("crt_") and row["videos"] for row in shown)
+        assert await stopped(process) == 0
+        assert not Path(f"/proc/{second}").exists()
+    code, _out, err = await once(environment, "demo", "--account", "Shop", "--creators", "1")
+    assert code == 1
+    assert "error" in json.loads(err.splitlines()[-1])
+
+
+async def test_run_shows_an_answer_and_the_next_run_revokes_the_last_key(environment):
+    async with started(environment, "run") as (process, first), aiohttp.ClientSession() as http:
+        assert first.keys() == {"graphiql", "graphql", "key", "curl", "answer"}
+        assert first["key"] in first["curl"]
+        assert first["answer"]["data"]["creators"]["totalCount"] == 3
+        assert await viewer(http, first) == 200
+        assert await stopped(process, signal.SIGINT) == 0
+    async with started(environment, "run") as (process, second), aiohttp.ClientSession() as http:
+        assert second["answer"]["data"]["creators"]["totalCount"] == 3
+        assert (await viewer(http, second), await viewer(http, second | {"key": first["key"]})) == (200, 401)
+        taken, _out, err = await once(environment, "serve")
+        assert taken == 1
+        assert json.loads(err.splitlines()[-1])["error"]["code"] == "CONFLICT"
+        assert await stopped(process) == 0
+
+
+async def viewer(http, shown):
+    async with http.post(
+        shown["graphql"], json={"query": "{ viewer { keyName } }"}, headers={"X-API-Key": shown["key"]}
+    ) as answer:
+        return answer.status
