@@ -10,6 +10,7 @@ from typing import Any
 
 from graph import roots
 from graph.context import Context
+from graph.planner.reading import Delivered
 from graph.planner.selection import Field
 
 
@@ -19,16 +20,21 @@ def applies(fields: tuple[Field, ...]) -> bool:
 
 
 async def run(context: Context) -> dict[str, Any]:
-    """The response's `data`. Raises whatever a read raises."""
+    """The response's `data`; `context.delivered` counts it once all of it is read. Raises whatever a read raises."""
     fields = context.operation.roots(context.variables)
+    delivered = Delivered()
     if len(fields) == 1:
-        return {fields[0].key: await _value(context, fields[0])}
-    values = await asyncio.gather(*(_value(context, field) for field in fields))
-    return {field.key: value for field, value in zip(fields, values, strict=True)}
+        data = {fields[0].key: await _value(context, fields[0], delivered)}
+    else:
+        async with asyncio.TaskGroup() as group:
+            reads = {field.key: group.create_task(_value(context, field, delivered)) for field in fields}
+        data = {key: read.result() for key, read in reads.items()}
+    context.delivered = delivered
+    return data
 
 
-async def _value(context: Context, field: Field) -> Any:
+async def _value(context: Context, field: Field, delivered: Delivered) -> Any:
     if field.name == "__typename":
         return context.operation.root_type
     async with context.services.database.read() as connection:
-        return await roots.read(roots.Reader(context, connection, context.delivered, typed=False), field)
+        return await roots.read(roots.Reader(context, connection, delivered, typed=False), field)

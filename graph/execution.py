@@ -201,7 +201,6 @@ async def _run_compiled(context: Context) -> ExecutionResult | None:
     try:
         return ExecutionResult(await compiled.run(context))
     except Exception:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
-        context.delivered.clear()
         return None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from db.session import Connection
 from graph import ids, pagination
 from graph.context import Context
-from graph.planner.entities import ENTITIES, ROOTS
+from graph.planner.entities import ROOTS
 from graph.planner.mapping import Lookup, Many, Read, Series
 from graph.planner.reading import Delivered, Prepared
 from graph.planner.selection import Field
@@ -42,16 +42,22 @@ class Reader:
         return found
 
     async def nodes(self, field: Field, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Any]:
-        """Objects of any types by id, in order, None in place of what is not there: one statement a type."""
-        found: dict[tuple[str, UUID], Any] = {}
-        for type_name in dict.fromkeys(name for name, _ in wanted):
-            of_type = [id for name, id in wanted if name == type_name]
-            rows = await self.objects((field.key,), field, type_name, of_type, "Query")
-            found |= {(type_name, id): value for id, value in rows.items()}
-        for n, key in enumerate(wanted):
-            if key in found and key in wanted[:n]:  # asked for twice: delivered twice, read once
-                self.delivered.add(f"Query.{field.name}", 1, ENTITIES[key[0]].weight)
-        return [found.get(key) for key in wanted]
+        """Objects of any types by id, in order, None in place of what is not there: one statement a type.
+
+        An id asked for again is read and charged again: it is delivered again, with all below it.
+        """
+        found: list[Any] = [None] * len(wanted)
+        left = list(enumerate(wanted))
+        while left:
+            first = {key: n for n, key in reversed(left)}
+            for type_name in dict.fromkeys(name for name, _ in first):
+                of_type = [id for name, id in first if name == type_name]
+                rows = await self.objects((field.key,), field, type_name, of_type, "Query")
+                for id, value in rows.items():
+                    found[first[type_name, id]] = value
+            taken = set(first.values())
+            left = [(n, key) for n, key in left if n not in taken]
+        return found
 
     def _prepared(
         self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str
