@@ -159,16 +159,17 @@ class Instagram:
             raise base.ProviderBug("bad_shape", "data is not a list.")
         media = tuple(one for one in map(instagram_wire.medium, entries) if one is not None)
         following = _step(place, instagram_wire.after(body, self._app.api_url))
-        slow_down = instagram_wire.usage(answer.headers).slow_down(self._now())
         skipped = len(entries) - len(media)
-        if instagram_wire.INSIGHTS in tokens.scopes and slow_down is None:
+        usage = instagram_wire.usage(answer.headers)
+        slow_down = usage.slow_down(self._now())
+        if instagram_wire.INSIGHTS in tokens.scopes and usage.percent >= instagram_wire.STOP_AT:
+            media = tuple(replace(medium, partial=True) for medium in media)
+        elif instagram_wire.INSIGHTS in tokens.scopes:
             insights = self._insights(tokens, place.get("predates"))
             media = await insights.read(media)
-            slow_down = insights.slow_down
+            slow_down = insights.slow_down or slow_down
             if following is not None and insights.predates is not None:
                 following["predates"] = insights.predates.isoformat()
-        elif instagram_wire.INSIGHTS in tokens.scopes:
-            media = tuple(replace(medium, partial=True) for medium in media)
         if following is not None and slow_down is not None:
             following["not_before"] = slow_down.isoformat()
         return base.Page(media, following, skipped=skipped, slow_down=slow_down)

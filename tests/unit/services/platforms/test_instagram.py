@@ -614,8 +614,10 @@ def used(percent, minutes=0):
 
 async def test_near_the_limit_the_next_page_should_wait_a_little(connector, platform):
     platform.say(page(platform, medium(), after="A"), headers=used(85))
-    seen = await connector.videos(PLAIN, None)
+    platform.say(rows(views=5, shares=6))
+    seen = await connector.videos(TOKENS, None)
     assert seen.slow_down == NOW + instagram_wire.SLOW_WAIT
+    assert [(one.views, one.shares, one.partial) for one in seen.videos] == [(5, 6, False)]
 
 
 async def test_at_the_limit_the_next_page_is_not_asked_for_until_it_may_be(connector, platform, http):
