@@ -83,7 +83,7 @@ ARGUMENTS = [
     ('{ sync(id: "1") { id } }', "id"),
     ('{ node(id: "nonsense") { id } }', "id"),
     ('{ nodes(ids: ["nonsense"]) { id } }', "ids"),
-    ('{ nodes(ids: [' + '"crt_00000000000000000000000000000000",' * 101 + ']) { id } }', "ids"),
+    ("{ nodes(ids: [" + '"crt_00000000000000000000000000000000",' * 101 + "]) { id } }", "ids"),
     ("{ creatorBy(platform: TIKTOK) { id } }", "username"),
     ('{ creatorBy(platform: TIKTOK, username: "a", reference: "b") { id } }', "username"),
     ('{ price(query: "{ viewer { mode } }", variables: "[]") { max } }', "variables"),
@@ -141,7 +141,9 @@ async def test_a_body_that_is_no_operation_is_told_so_under_both_media_types_and
             assert status in {None, answer.status}, (body[:80], media, answer.body)
             assert code in {None, answer.code}, (body[:80], answer.body)
             assert "data" not in answer.body, body[:80]
-            assert answer.headers["X-Credits-Charged"] == "0" if "X-Credits-Charged" in answer.headers else True
+            assert (
+                answer.headers["X-Credits-Charged"] == "0" if "X-Credits-Charged" in answer.headers else True
+            )
     assert await service.ledger() == before
 
 
@@ -153,7 +155,10 @@ async def test_an_argument_out_of_bounds_is_named_and_nothing_is_charged_or_writ
         answer = await service.ask(query, key=service.live)
         error = answer.body.get("errors", [{"extensions": {}}])[0]
         told = (error["extensions"].get("code"), error["extensions"].get("argument"))
-        if told not in {("BAD_USER_INPUT", argument), ("BAD_USER_INPUT", told[1] if argument is None else argument)}:
+        if told not in {
+            ("BAD_USER_INPUT", argument),
+            ("BAD_USER_INPUT", told[1] if argument is None else argument),
+        }:
             wrong.append((query[:100], answer.status, answer.body))
         else:
             ours(answer)
@@ -171,7 +176,12 @@ async def test_strange_text_anywhere_is_found_nowhere_or_refused(service):
             assert answer.status in {200, 400}, (query, text[:20], answer.raw)
             if "errors" in answer.body:
                 ours(answer, RESPONSE)
-                assert answer.code in {"BAD_USER_INPUT", "BAD_REQUEST", "GRAPHQL_PARSE_FAILED", "QUERY_TOO_COMPLEX"}
+                assert answer.code in {
+                    "BAD_USER_INPUT",
+                    "BAD_REQUEST",
+                    "GRAPHQL_PARSE_FAILED",
+                    "QUERY_TOO_COMPLEX",
+                }
 
 
 async def test_methods_media_types_and_headers_are_refused_in_our_shape(service):
@@ -242,7 +252,9 @@ async def raw(service, request):
     ],
     ids=["long header", "long address", "NUL in a header", "no HTTP"],
 )
-async def test_what_is_no_http_is_not_echoed_neither_to_the_client_nor_to_the_log(service, caplog, request_bytes):
+async def test_what_is_no_http_is_not_echoed_neither_to_the_client_nor_to_the_log(
+    service, caplog, request_bytes
+):
     answer = await raw(service, request_bytes)
     assert answer.split()[1] in {b"400", b"431", b"414"}
     assert b"sk_secret" not in answer

@@ -24,7 +24,11 @@ def run(address, tmp_path, monkeypatch):
     def command(*arguments):
         result = runner.invoke(cli.app, [*arguments, "--json"])
         out = json.loads(result.stdout) if result.stdout else None
-        err = json.loads(result.stderr) if result.stderr and result.exit_code == 1 and "{" in result.stderr else None
+        err = (
+            json.loads(result.stderr)
+            if result.stderr and result.exit_code == 1 and "{" in result.stderr
+            else None
+        )
         return result.exit_code, out, err
 
     yield command

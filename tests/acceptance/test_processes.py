@@ -71,6 +71,10 @@ def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
 async def until(found, seconds=20):
     async with asyncio.timeout(seconds):
         while not (value := found()):
@@ -104,7 +108,7 @@ async def test_serve_with_a_worker_answers_survives_its_workers_death_and_stops_
         assert [row["sync"] for row in shown] == ["succeeded"] * 2
         assert all(row["id"].startswith("crt_") and row["videos"] for row in shown)
         assert await stopped(process) == 0
-        assert not Path(f"/proc/{second}").exists()
+        assert not alive(second)
     code, _out, err = await once(environment, "demo", "--account", "Shop", "--creators", "1")
     assert code == 1
     assert "error" in json.loads(err.splitlines()[-1])

@@ -64,7 +64,9 @@ async def test_nodes_ask_once_a_type_and_refusals_ask_little(heard, service):
     things = await service.things(service.test)
     await service.idle()
     await service.rest()
-    nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Creator { username } ... on Video { title } } }"
+    nodes = (
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Creator { username } ... on Video { title } } }"
+    )
     ids = {"ids": [things["crt"], things["vid"], things["crt"], things["syn"]]}
     await service.ask(nodes, ids)
     with heard() as statements:
