@@ -8,8 +8,8 @@ import strawberry
 from graph import execution, fields
 from graph.types import account as types
 from graph.types import api_key, mutations
+from services import callers, errors
 from services import credits as ledger
-from services import errors
 
 QueryText = Annotated[str, strawberry.argument(description="The document.")]
 Variables = Annotated[str | None, strawberry.argument(description="Its variables, as a JSON object in text.")]
@@ -17,22 +17,22 @@ OperationName = Annotated[str | None, strawberry.argument(description="Which of 
 
 
 async def viewer(info: strawberry.Info) -> api_key.Viewer:
-    caller = fields.context_of(info).caller
-    allowed = caller.allowed_creators
-    found: Any = await fields.plain(
-        info,
-        {
-            "account": fields.Ref("Account", caller.account_id),
-            "kind": "ACCESS_TOKEN" if caller.token_expires_at else "API_KEY",
-            "keyName": caller.key_name,
-            "keyHint": caller.key_hint,
-            "mode": "LIVE" if caller.livemode else "TEST",
-            "scopes": sorted(caller.scopes),
-            "allowedCreators": None if allowed is None else [f"crt_{id.hex}" for id in allowed],
-            "expiresAt": caller.token_expires_at or caller.ends_at,
-        },
-    )
+    found: Any = await fields.plain(info, _viewer(fields.context_of(info).caller))
     return found
+
+
+def _viewer(caller: callers.Caller) -> dict[str, Any]:
+    allowed = caller.allowed_creators
+    return {
+        "account": fields.Ref("Account", caller.account_id),
+        "kind": "ACCESS_TOKEN" if caller.token_expires_at else "API_KEY",
+        "keyName": caller.key_name,
+        "keyHint": caller.key_hint,
+        "mode": "LIVE" if caller.livemode else "TEST",
+        "scopes": sorted(caller.scopes),
+        "allowedCreators": None if allowed is None else [f"crt_{id.hex}" for id in allowed],
+        "expiresAt": caller.token_expires_at or caller.ends_at,
+    }
 
 
 async def account(info: strawberry.Info) -> types.Account:

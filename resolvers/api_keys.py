@@ -3,8 +3,10 @@
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from graph import fields, ids
+from graph.context import Context
 from graph.pagination import After, Before, First, Last
 from graph.types import api_key as types
 from graph.types import mutations
@@ -38,26 +40,30 @@ async def api_keys(
 
 
 async def create_api_key(info: strawberry.Info, input: Create) -> mutations.ApiKeySecretPayload:
-    context, run = fields.context_of(info), fields.mutation(info)
+    run = fields.mutation(info)
     async with run.transaction() as session:
-        made = await keys.create(
-            session,
-            context.caller.account_id,
-            name=input.name,
-            mode="LIVE" if input.mode is types.KeyMode.LIVE else "TEST",
-            owner=input.owner.name,
-            scopes=_names(input.scopes) if input.scopes else None,
-            allowed_ips=input.allowed_ips or None,
-            expires_at=input.expires_at or None,
-            requests_per_minute=_given(input.requests_per_minute),
-            monthly_credits=_given(input.monthly_credits),
-            granted_by=context.caller,
-            prefix=context.services.key_prefix,
-        )
+        made = await _create(session, fields.context_of(info), input)
         payload: Any = await run.settle(
             session, {"apiKey": fields.Ref("ApiKey", made.id), "secret": made.secret}
         )
     return payload
+
+
+async def _create(session: AsyncSession, context: Context, input: Create) -> keys.NewKey:
+    return await keys.create(
+        session,
+        context.caller.account_id,
+        name=input.name,
+        mode="LIVE" if input.mode is types.KeyMode.LIVE else "TEST",
+        owner=input.owner.name,
+        scopes=None if _given(input.scopes) is None else _names(input.scopes or []),
+        allowed_ips=input.allowed_ips or None,
+        expires_at=input.expires_at or None,
+        requests_per_minute=_given(input.requests_per_minute),
+        monthly_credits=_given(input.monthly_credits),
+        granted_by=context.caller,
+        prefix=context.services.key_prefix,
+    )
 
 
 async def rotate_api_key(info: strawberry.Info, input: Rotate) -> mutations.ApiKeySecretPayload:

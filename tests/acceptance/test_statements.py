@@ -71,7 +71,8 @@ async def test_nodes_ask_once_a_type_and_refusals_ask_little(heard, service):
     await service.ask(nodes, ids)
     with heard() as statements:
         assert (await service.ask(nodes, ids)).status == 200
-    assert len(statements) == 3 + 1
+    # The key made just now is a hint to ask for keys anew, which may come in between.
+    assert len([text for text in statements if "key_lookups" not in text]) == 3 + 1
     with heard() as statements:
         assert (await service.ask("{ viewer { keyName } }", key="sk_test_nonsense")).status == 401
     assert statements == []
