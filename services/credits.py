@@ -304,17 +304,15 @@ class Cashier:
     async def _settle(self, batch: Sequence[_Waiting]) -> None:
         """Every one of the batch gets an answer, whatever happens."""
         try:
-            rows = await self._ask(batch)
+            for row in await self._ask(batch):
+                waiting = batch[row["ord"] - 1]
+                waiting.answer(ledger.outcome(row, waiting.usage))
         except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
             self._lose(batch, error)
         except asyncpg.PostgresError as error:
             await self._divide(batch, error)
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
             self._lose(batch, error)
-        else:
-            for row in rows:
-                waiting = batch[row["ord"] - 1]
-                waiting.answer(ledger.outcome(row, waiting.usage))
 
     async def _ask(self, batch: Sequence[_Waiting]) -> list[asyncpg.Record]:
         statement = await self._prepared()
