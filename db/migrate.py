@@ -56,7 +56,7 @@ async def is_current(database: Database) -> bool:
 
 
 async def _install_queue(session: AsyncSession) -> None:
-    queries = Queries(AsyncpgDriver(await raw(session)))  # type: ignore[arg-type]
+    queries = Queries(AsyncpgDriver(await raw(session)))
     if not await queries.has_table("pgqueuer"):
         await queries.install()
     await queries.upgrade()

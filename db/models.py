@@ -2,7 +2,8 @@
 
 `account_id` comes first in every tenant table's primary key, unique index and foreign key, so that the
 tables can be spread over machines by account. The exceptions are global look-ups (`key_lookups`,
-`oauth_states`), where a request arrives before its account is known. `livemode` separates the two
+`oauth_states`), where a request arrives before its account is known, and `usage_marks`, which tell how
+far jobs over all accounts have come. `livemode` separates the two
 worlds in every row a partner can see. Ids are uuidv7: they sort by the time they were made.
 """
 
@@ -552,3 +553,111 @@ class UsageEvent(Table):
     duration_us: Mapped[int]
     ip: Mapped[str | None] = mapped_column(INET)
     country: Mapped[str | None]
+
+
+class UsageMark(Table):
+    """How far a job over all accounts has come: usage rows before `until` are done. Global: of the service itself."""
+
+    __tablename__ = "usage_marks"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
+class UsageHour(Table):
+    """Sums of a key and a whole hour, kept 25 months. `requests` counts the failed and rate-limited too."""
+
+    __tablename__ = "usage_hourly"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "livemode", "key_id", "hour"),
+        Index("ix_usage_hourly_account", "account_id", "livemode", "hour"),
+        Index("ix_usage_hourly_hour", "hour", postgresql_using="brin"),
+    )
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    key_id: Mapped[UUID]
+    hour: Mapped[datetime]
+    requests: Mapped[int]
+    credits: Mapped[int]
+    errors: Mapped[int]
+    rate_limited: Mapped[int]
+    last_used_at: Mapped[datetime]
+
+
+class UsageHourField(Table):
+    """What a key was given in a whole hour, a schema coordinate each; `thousandths` of a credit."""
+
+    __tablename__ = "usage_hourly_fields"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "livemode", "key_id", "hour", "coordinate"),
+        Index("ix_usage_hourly_fields_account", "account_id", "livemode", "hour"),
+        Index("ix_usage_hourly_fields_hour", "hour", postgresql_using="brin"),
+    )
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    key_id: Mapped[UUID]
+    hour: Mapped[datetime]
+    coordinate: Mapped[str]
+    calls: Mapped[int]
+    thousandths: Mapped[int]
+
+
+class UsageHourCountry(Table):
+    """From where a key was used in a whole hour; the empty text stands for an unknown country."""
+
+    __tablename__ = "usage_hourly_countries"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "livemode", "key_id", "hour", "country"),
+        Index("ix_usage_hourly_countries_account", "account_id", "livemode", "hour"),
+        Index("ix_usage_hourly_countries_hour", "hour", postgresql_using="brin"),
+    )
+    account_id: Mapped[UUID]
+    livemode: Mapped[bool]
+    key_id: Mapped[UUID]
+    hour: Mapped[datetime]
+    country: Mapped[str]
+    requests: Mapped[int]
+
+
+class KeyOrigin(Table):
+    """Every country and network a key was ever used from: what is not here is new."""
+
+    __tablename__ = "key_origins"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "key_id", "kind", "origin"),
+        _one_of("kind", "COUNTRY", "NETWORK"),
+    )
+    account_id: Mapped[UUID]
+    key_id: Mapped[UUID]
+    kind: Mapped[str]
+    origin: Mapped[str]
+    first_seen_at: Mapped[datetime]
+
+
+class Anomaly(Table):
+    """Something unusual about a key. `about` (a network, a country, a day, …) makes it one: told once."""
+
+    __tablename__ = "anomalies"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        UniqueConstraint("account_id", "key_id", "kind", "about"),
+        _one_of(
+            "kind",
+            "NEW_COUNTRY",
+            "NEW_NETWORK",
+            "REQUEST_SPIKE",
+            "ERROR_SPIKE",
+            "RETIRED_KEY_USED",
+            "ROTATION_OVERDUE",
+            "MAKER_LEFT",
+            "KEY_IN_BROWSER",
+        ),
+        Index("ix_anomalies_newest", "account_id", "livemode", "at", "id"),
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    livemode: Mapped[bool]
+    key_id: Mapped[UUID]
+    kind: Mapped[str]
+    about: Mapped[str]
+    at: Mapped[datetime]
+    detail: Mapped[str]

@@ -9,7 +9,9 @@ import asyncpg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+from db.readers import Lease, Readers
+
+Connection = asyncpg.Connection
 
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 3
@@ -28,17 +30,15 @@ WRITER_SETTINGS = {"application_name": "creator-graph write", "jit": "off", "tim
 
 @dataclass(frozen=True)
 class Database:
-    """A pool that reads and an engine that writes, on one address."""
+    """Readers, and an engine that writes, on one address."""
 
     address: str
-    reader: asyncpg.Pool
+    readers: Readers
     engine: AsyncEngine
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
-        """A connection on which nothing can be written."""
-        async with self.reader.acquire(timeout=POOL_SECONDS) as connection:
-            yield connection
+    def read(self) -> Lease:
+        """A connection on which nothing can be written: `async with database.read() as connection`."""
+        return self.readers.lease()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -57,7 +57,7 @@ class Database:
         )
 
     async def close(self) -> None:
-        await self.reader.close()
+        await self.readers.close()
         await self.engine.dispose()
 
 
@@ -68,23 +68,17 @@ async def raw(session: AsyncSession) -> Connection:
     return driver
 
 
-async def _keep(_connection: asyncpg.Connection) -> None:
-    """Leave a connection as it is between reads: nothing on it can change, so a reset is a lost round trip."""
-
-
 async def open_database(address: str, *, readers: int = 8, writers: int = 8) -> Database:
     """Connect; raises what asyncpg raises when the address is wrong or the server away."""
-    reader = await asyncpg.create_pool(
+    reading = Readers(
         address,
-        min_size=1,
-        max_size=readers,
+        most=readers,
+        patience=POOL_SECONDS,
         command_timeout=STATEMENT_SECONDS,
-        max_cacheable_statement_size=0,
-        statement_cache_size=512,
-        max_cached_statement_lifetime=0,
-        reset=_keep,
-        server_settings=READER_SETTINGS,
+        settings=READER_SETTINGS,
     )
+    async with reading.lease() as connection:  # fail now, not at the first request
+        await connection.execute("select 1")
     engine = create_async_engine(
         make_url(address).set(drivername="postgresql+asyncpg"),
         pool_size=writers,
@@ -93,4 +87,4 @@ async def open_database(address: str, *, readers: int = 8, writers: int = 8) -> 
         pool_pre_ping=True,
         connect_args={"command_timeout": STATEMENT_SECONDS, "server_settings": WRITER_SETTINGS},
     )
-    return Database(address, reader, engine)
+    return Database(address, reading, engine)

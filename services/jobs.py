@@ -84,7 +84,7 @@ async def enqueue_many(
         # BEGIN is sent with the session's first statement: without one the job would outlive a rollback.
         await session.execute(text("select 1"))
     count = len(jobs)
-    made = await Queries.from_asyncpg_connection(connection).enqueue(  # type: ignore[arg-type]
+    made = await Queries.from_asyncpg_connection(connection).enqueue(
         [entrypoint] * count,
         [json.dumps(payload).encode() for _, payload in jobs],
         [priority] * count,

@@ -434,7 +434,7 @@ async def test_what_is_kept_is_bounded(database, made):
 
 
 async def test_a_database_that_is_away_is_not_a_wrong_key(database, made):
-    await database.reader.close()
+    await database.readers.close()
     with pytest.raises(errors.Unavailable):
         await caller_of(database, made.live)
 

@@ -1,0 +1,91 @@
+"""Connections that only read: handed out, given back, thrown away."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from db.readers import Readers
+from db.session import READER_SETTINGS
+
+
+@pytest.fixture
+async def readers(address: str):
+    readers = Readers(address, most=2, patience=1.0, command_timeout=5, settings=READER_SETTINGS)
+    yield readers
+    await readers.close()
+
+
+async def backend(connection: asyncpg.Connection) -> int:
+    return await connection.fetchval("select pg_backend_pid()")
+
+
+async def test_the_connection_used_last_is_used_first(readers: Readers):
+    async with readers.lease() as one, readers.lease() as two:
+        first, second = await backend(one), await backend(two)
+    async with readers.lease() as again:
+        assert await backend(again) == first  # `one` was given back last
+    assert first != second
+
+
+async def test_nothing_can_be_written(readers: Readers):
+    async with readers.lease() as connection:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("create table never ()")
+
+
+async def test_who_finds_none_free_waits_and_is_served_in_order(readers: Readers):
+    served: list[int] = []
+
+    async def reader(number: int) -> None:
+        async with readers.lease() as connection:
+            await connection.execute("select pg_sleep(0.02)")
+            served.append(number)
+
+    await asyncio.gather(*(reader(number) for number in range(10)))
+    assert sorted(served) == list(range(10))
+    assert served.index(9) > served.index(1)
+
+
+async def test_who_waits_too_long_is_told_so_and_takes_nothing_away(readers: Readers):
+    async with readers.lease(), readers.lease():
+        with pytest.raises(TimeoutError):
+            async with readers.lease():
+                pass
+    async with readers.lease() as one, readers.lease() as two:
+        assert await backend(one) != await backend(two)
+
+
+async def test_a_cancelled_read_never_hands_its_connection_on(readers: Readers):
+    async def slow() -> None:
+        async with readers.lease() as connection:
+            taken.append(await backend(connection))
+            await connection.execute("select pg_sleep(30)")
+
+    taken: list[int] = []
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with readers.lease() as one, readers.lease() as two:
+        assert taken[0] not in {await backend(one), await backend(two)}
+
+
+async def test_a_dead_connection_is_replaced(readers: Readers, address: str):
+    async with readers.lease() as connection:
+        dying = await backend(connection)
+    other = await asyncpg.connect(address)
+    await other.execute("select pg_terminate_backend($1)", dying)
+    await other.close()
+    await asyncio.sleep(0.1)
+    async with readers.lease() as connection:
+        assert await backend(connection) != dying
+
+
+async def test_who_is_cancelled_while_waiting_loses_no_connection(readers: Readers):
+    async with readers.lease(), readers.lease():
+        waiting = asyncio.create_task(readers.take())
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    async with readers.lease() as one, readers.lease() as two:
+        assert await backend(one) != await backend(two)
