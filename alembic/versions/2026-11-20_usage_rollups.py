@@ -1,0 +1,109 @@
+"""Usage an hour at a time, and what was unusual in it."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+INSTANT = postgresql.TIMESTAMP(timezone=True)
+# How far each job has come; nothing is done yet.
+MARKS = ("roll-up", "origins", "spikes")
+# What each roll-up sums, besides whose it is.
+ROLLUPS = {
+    "usage_hourly": (
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("credits", sa.BigInteger(), nullable=False),
+        sa.Column("errors", sa.BigInteger(), nullable=False),
+        sa.Column("rate_limited", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", INSTANT, nullable=False),
+    ),
+    "usage_hourly_fields": (
+        sa.Column("coordinate", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("thousandths", sa.BigInteger(), nullable=False),
+    ),
+    "usage_hourly_countries": (
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+    ),
+}
+DIVIDED_BY = {"usage_hourly_fields": ["coordinate"], "usage_hourly_countries": ["country"]}
+ANOMALIES = (
+    "NEW_COUNTRY",
+    "NEW_NETWORK",
+    "REQUEST_SPIKE",
+    "ERROR_SPIKE",
+    "RETIRED_KEY_USED",
+    "ROTATION_OVERDUE",
+    "MAKER_LEFT",
+    "KEY_IN_BROWSER",
+)
+
+
+def upgrade() -> None:
+    marks = op.create_table(
+        "usage_marks",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("until", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_usage_marks")),
+    )
+    op.execute(
+        sa.insert(marks).values([{"name": name, "until": sa.text("'-infinity'")} for name in MARKS])
+    )
+    for name, columns in ROLLUPS.items():
+        _create_rollup(name, columns)
+    op.create_table(
+        "key_origins",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("first_seen_at", INSTANT, nullable=False),
+        sa.CheckConstraint("kind in ('COUNTRY', 'NETWORK')", name=op.f("ck_key_origins_kind")),
+        sa.PrimaryKeyConstraint("account_id", "key_id", "kind", "origin", name=op.f("pk_key_origins")),
+    )
+    _create_anomalies()
+
+
+def _create_rollup(name: str, columns: tuple[sa.Column[object], ...]) -> None:
+    key = ["account_id", "livemode", "key_id", "hour", *DIVIDED_BY.get(name, [])]
+    op.create_table(
+        name,
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("livemode", sa.Boolean(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("hour", INSTANT, nullable=False),
+        *columns,
+        sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{name}")),
+    )
+    op.create_index(f"ix_{name}_account", name, ["account_id", "livemode", "hour"])
+    op.create_index(f"ix_{name}_hour", name, ["hour"], postgresql_using="brin")
+
+
+def _create_anomalies() -> None:
+    kinds = ", ".join(f"'{kind}'" for kind in ANOMALIES)
+    op.create_table(
+        "anomalies",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
+        sa.Column("livemode", sa.Boolean(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.CheckConstraint(f"kind in ({kinds})", name=op.f("ck_anomalies_kind")),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_anomalies")),
+        sa.UniqueConstraint("account_id", "key_id", "kind", "about", name=op.f("uq_anomalies_account_id_key_id_kind_about")),
+    )
+    op.create_index("ix_anomalies_newest", "anomalies", ["account_id", "livemode", "at", "id"])
+
+
+def downgrade() -> None:
+    for name in ("anomalies", "key_origins", *ROLLUPS, "usage_marks"):
+        op.drop_table(name)
