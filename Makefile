@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check format schema pins web migrate clean
+.PHONY: help setup run test check format schema pins web migrate bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ pins: $(VENV)/bin/python ## compile requirements*.in to pins with hashes
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+bench: $(VENV)/.test-ready ## peers and ours side by side: ratios in bench/out/ (ARGS=--quick; --help tells more)
+	$(BIN)/python -m bench.run $(ARGS)
 
 clean: ## forget the environment, the pages and the data
 	rm -rf $(VENV) web/dist web/node_modules var

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 CURSORS = {"cursor", "startCursor", "endCursor"}
-_ID = re.compile(r"(?:[a-z]{3}_)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\Z")
+_ID = re.compile(
+    r"(?:[a-z]{3}_)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\Z"
+)
 _NUMBER = re.compile(r"-?\d{1,19}\Z", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)\Z", re.ASCII)
 
@@ -13,6 +15,8 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d
 def normal(value: Any) -> Any:
     """A value as it is compared: cursors gone, `stats` lifted into its owner, texts read as what they mean."""
     if isinstance(value, dict):
+        if value.keys() == {"nodes"}:  # a list that a peer can only give as a connection
+            return normal(value["nodes"])
         lifted = {**value, **(value.get("stats") or {})}
         return {key: normal(item) for key, item in lifted.items() if key not in CURSORS and key != "stats"}
     if isinstance(value, list):

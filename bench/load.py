@@ -82,7 +82,9 @@ class Speaker:
     def _request(self, operation: Operation, want: Want, cursor: str | None) -> Request:
         tenant = self._bed.tenants[want.tenant]
         return Request(
-            want, self._contender.header(tenant), orjson.dumps(self._contender.body(operation, want, tenant, cursor))
+            want,
+            self._contender.header(tenant),
+            orjson.dumps(self._contender.body(operation, want, tenant, cursor)),
         )
 
     async def _walk(self, operation: Operation, tenant: int, page: int) -> list[str | None]:
@@ -135,9 +137,11 @@ def measure(
     """A warm-up, then the stretch that counts, with the processor time of both sides around it."""
     with bodies_file(requests) as bodies:
         send(url, bodies, connections, max(1, seconds // 3))
+        machine.quiet(server)
         before = machine.cpu_us(server), machine.cpu_us(postgres)
         told = send(url, bodies, connections, seconds)
         after = machine.cpu_us(server), machine.cpu_us(postgres)
+        machine.quiet(server)
     count = max(1, told["requests"])
     return Stretch(
         rps=round(told["requests"] * 1e6 / told["microseconds"], 1),

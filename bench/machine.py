@@ -19,6 +19,7 @@ SERVER_CORE = 0
 OTHER_CORE = 1
 START_SECONDS = 60
 END_SECONDS = 10
+QUIET_SECONDS = 20
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -114,6 +115,17 @@ def cpu_us(pid: int) -> int:
             # utime, stime; of ended children the postmaster's only: inner ones would count twice
             total += sum(int(ticks) for ticks in fields[11 : 15 if one == pid else 13])
     return total * TICK_US
+
+
+def quiet(pid: int) -> None:
+    """Wait until a server has worked off what was asked by connections that are gone."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    used = cpu_us(pid)
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        before, used = used, cpu_us(pid)
+        if used - before <= 2 * TICK_US:
+            return
 
 
 def peak_mb(pid: int) -> float:

@@ -47,8 +47,12 @@ async def run(chosen: argparse.Namespace) -> None:
 def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
     heads = ["with ÷ without settlement"] + [f"c={connections}" for connections in chosen.connections]
     names = [name + tail for tail in ("", HOT) for name in OPERATIONS]
-    rows = [[name, *(_cell(found, name, connections) for connections in chosen.connections)] for name in names]
-    parts = [f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} runs of {chosen.seconds} s"]
+    rows = [
+        [name, *(_cell(found, name, connections) for connections in chosen.connections)] for name in names
+    ]
+    parts = [
+        f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} runs of {chosen.seconds} s"
+    ]
     parts.append(report.table(heads, rows))
     parts += [report.raw(found, connections) for connections in chosen.connections]
     return "\n\n".join(parts) + "\n"
@@ -64,7 +68,9 @@ def _cell(found: list[dict[str, Any]], name: str, connections: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.metering", description=__doc__)
-    parser.add_argument("--connections", type=lambda text: [int(part) for part in text.split(",")], default=[16, 64])
+    parser.add_argument(
+        "--connections", type=lambda text: [int(part) for part in text.split(",")], default=[16, 64]
+    )
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--accounts", type=int, default=50)

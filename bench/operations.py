@@ -115,7 +115,9 @@ class Operation:
 async def creator_ids(bed: Bed) -> dict[int, list[str]]:
     """Ids (32 hex digits) of every tenant's creators."""
     connection = await asyncpg.connect(bed.address)
-    rows = await connection.fetch("select account_id::text as account, id from creators order by account_id, id")
+    rows = await connection.fetch(
+        "select account_id::text as account, id from creators order by account_id, id"
+    )
     await connection.close()
     numbers = {tenant.id: n for n, tenant in enumerate(bed.tenants)}
     found: dict[int, list[str]] = {n: [] for n in numbers.values()}
@@ -135,8 +137,12 @@ def operations(ids: dict[int, list[str]]) -> dict[str, Operation]:
             Operation("deep", DEEP, _deep),
             Operation("totalCount", TOTAL, _total),
             Operation("usage", USAGE, _usage, steady=False, ours_alone=True),
-            Operation("fixed", FIXED, lambda bed: [Want(n) for n in range(len(bed.tenants))], ours_alone=True),
-            Operation("page 1", PAGE, lambda bed: [Want(n) for n in range(len(bed.tenants))], ours_alone=True),
+            Operation(
+                "fixed", FIXED, lambda bed: [Want(n) for n in range(len(bed.tenants))], ours_alone=True
+            ),
+            Operation(
+                "page 1", PAGE, lambda bed: [Want(n) for n in range(len(bed.tenants))], ours_alone=True
+            ),
             Operation("page 1000", PAGE, _far, ours_alone=True),
         )
     }
@@ -157,9 +163,7 @@ def _each(bed: Bed, most: int) -> int:
 def _small(bed: Bed, ids: dict[int, list[str]]) -> list[Want]:
     each = _each(bed, CREATORS)
     step = CREATORS // each
-    return [
-        Want(tenant, {"id": f"crt_{id}"}) for tenant in ids for id in ids[tenant][: each * step : step]
-    ]
+    return [Want(tenant, {"id": f"crt_{id}"}) for tenant in ids for id in ids[tenant][: each * step : step]]
 
 
 def _pages(bed: Bed, pages: int) -> list[Want]:

@@ -105,11 +105,7 @@ def by_run(found: Rows, who: str, operation: str, connections: int) -> dict[int,
     names = roster.HANDWRITTEN if who == BEST else (who,)
     best: dict[int, float] = {}
     for row in found:
-        if (
-            row["contender"] in names
-            and row["operation"] == operation
-            and row["connections"] == connections
-        ):
+        if row["contender"] in names and row["operation"] == operation and row["connections"] == connections:
             best[row["run"]] = max(best.get(row["run"], 0.0), row["rps"])
     return best
 
@@ -165,7 +161,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     pad: Callable[[Sequence[str]], str] = lambda row: (  # noqa: E731 -- used twice below
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
     )
-    return "\n".join([pad(heads), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(pad, rows)])
+    return "\n".join(
+        [pad(heads), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(pad, rows)]
+    )
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

@@ -43,6 +43,7 @@ class Contender:
             "BENCH_PORT": "{port}",
             "BENCH_POOL": POOL,
             "BENCH_VARIANT": self.variant,
+            "BENCH_SCHEMA": str(HERE / "contenders" / "schema.graphql"),
             "NODE_ENV": "production",
             "GRAPHILE_ENV": "production",
         }
@@ -120,8 +121,8 @@ def node() -> Path:
 
 def _documents() -> dict[str, str]:
     """One file, an operation a part: `# name` and its document."""
-    parts = (HERE / "contenders" / "postgraphile.graphql").read_text().split("\n# ")
-    return {part.partition("\n")[0].strip("# "): part.partition("\n")[2] for part in parts if part.strip()}
+    parts = ("\n" + (HERE / "contenders" / "postgraphile.graphql").read_text()).split("\n# ")[1:]
+    return {name: document.strip() for name, _, document in (part.partition("\n") for part in parts)}
 
 
 def contenders() -> dict[str, Contender]:

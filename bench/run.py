@@ -6,7 +6,6 @@ else the machine does falls on all alike; ratios are medians over the runs.
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 
@@ -66,6 +65,8 @@ async def bench(chosen: argparse.Namespace) -> None:
         finally:
             if found.found:
                 report.write("ratios", report.ratios(found.found, found.skipped, vars(chosen)), found.found)
+    if found.problems:
+        raise SystemExit("bench: not everything is sound: " + "; ".join(found.problems)[:2000])
 
 
 def main() -> None:

@@ -32,14 +32,23 @@ async def run(chosen: argparse.Namespace) -> None:
 
 
 def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
-    parts = ["# How the cost grows: processor time a request (server + PostgreSQL, µs), and requests a second"]
+    parts = [
+        "# How the cost grows: processor time a request (server + PostgreSQL, µs), and requests a second"
+    ]
     for connections in chosen.connections:
         rows = [
-            [name, *(_cell(found, name, accounts, connections) for accounts in chosen.scale)]
-            + [_growth(found, name, chosen.scale, connections)]
+            [
+                name,
+                *(_cell(found, name, accounts, connections) for accounts in chosen.scale),
+                _growth(found, name, chosen.scale, connections),
+            ]
             for name in OPERATIONS
         ]
-        heads = [f"c={connections}", *(f"{accounts} accounts" for accounts in chosen.scale), "most ÷ least µs"]
+        heads = [
+            f"c={connections}",
+            *(f"{accounts} accounts" for accounts in chosen.scale),
+            "most ÷ least µs",
+        ]
         parts.append(report.table(heads, rows))
     return "\n\n".join(parts) + "\n"
 

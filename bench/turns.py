@@ -30,6 +30,7 @@ class Turns:
     deadline: float
     bodies: dict[tuple[str, str], list[Request]] = field(default_factory=dict)
     sizes: dict[tuple[str, str], float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     skipped: dict[tuple[str, str], str] = field(default_factory=dict)
     found: list[dict[str, Any]] = field(default_factory=list)
 
@@ -69,10 +70,10 @@ async def _prepare(turns: Turns, contender: Contender, operation: Operation, spe
         requests = await speaker.requests(operation, wants)
         equal, size = await _compared(turns.bed, speaker, operation, requests)
     except (RuntimeError, KeyError, TypeError) as error:
-        if not operation.ours_alone:
-            raise
         turns.skipped[key] = str(error)[:200]
-        say(f"{contender.name}: {operation.name} is not offered: {str(error)[:160]}")
+        if not operation.ours_alone:
+            turns.problems.append(str(error))
+        say(f"{contender.name}: {operation.name} is left out: {str(error)[:300]}")
         return
     turns.bodies[key], turns.sizes[key] = requests, size
     say(f"{contender.name}: {operation.name}: {len(requests)} bodies, answers equal: {equal}")
@@ -91,14 +92,19 @@ async def _compared(
             wanted = await reference.answer(connection, bed, operation, request.want)
             differs = compare.difference(compare.normal(data), compare.normal(wanted))
             if differs:
-                raise SystemExit(f"{speaker.base} {operation.name} {request.want}: answers differ: {differs}")
+                raise RuntimeError(f"{operation.name} {request.want}: answers differ: {differs}")
             equal += 1
     await connection.close()
     return equal, sum(sizes) / len(sizes)
 
 
 def _measure(
-    turns: Turns, contender: Contender, operation: Operation, connections: int, run: int, server: machine.Running
+    turns: Turns,
+    contender: Contender,
+    operation: Operation,
+    connections: int,
+    run: int,
+    server: machine.Running,
 ) -> None:
     key = contender.name, operation.name
     url = f"http://127.0.0.1:{server.port}{contender.path(operation)}"
@@ -123,7 +129,11 @@ async def interleaved(turns: Turns, contenders: Sequence[Contender], runs: int) 
             if turns.late:
                 say("out of time: what was found until now is reported")
                 return
-            await turn(turns, contender, run)
+            try:
+                await turn(turns, contender, run)
+            except RuntimeError as error:  # one that does not start, or that wrk cannot talk to
+                turns.problems.append(str(error))
+                say(f"{contender.name}: {error}")
 
 
 def say(text: str) -> None:
@@ -131,7 +141,12 @@ def say(text: str) -> None:
 
 
 async def prepared(
-    server: beds.Server, accounts: int, names: Sequence[str], connections: Sequence[int], seconds: int, minutes: int
+    server: beds.Server,
+    accounts: int,
+    names: Sequence[str],
+    connections: Sequence[int],
+    seconds: int,
+    minutes: int,
 ) -> Turns:
     """The bed of so many accounts with the operations named."""
     bed = await beds.stand(server, accounts)

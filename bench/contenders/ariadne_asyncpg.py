@@ -1,6 +1,7 @@
 """Ariadne, schema first, over the same asyncpg reads; its loaders are Strawberry's, which stand alone."""
 
 import datetime
+import functools
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,11 +9,17 @@ from uuid import UUID
 import orjson
 import reads
 from aiohttp import web
-from ariadne import ObjectType, QueryType, ScalarType, convert_kwargs_to_snake_case, graphql, make_executable_schema
+from ariadne import ObjectType, QueryType, ScalarType, graphql, make_executable_schema
 from common import account_of, crt, cursor, open_pool, serve, uuid_of, vid
+from graphql import DocumentNode, parse, validate
 from strawberry.dataloader import DataLoader
 
-query, creator, connection, video = QueryType(), ObjectType("Creator"), ObjectType("CreatorConnection"), ObjectType("Video")
+query, creator, connection, video = (
+    QueryType(),
+    ObjectType("Creator"),
+    ObjectType("CreatorConnection"),
+    ObjectType("Video"),
+)
 big_int = ScalarType("BigInt", value_parser=int)
 date_time = ScalarType(
     "DateTime", serializer=datetime.datetime.isoformat, value_parser=datetime.datetime.fromisoformat
@@ -39,12 +46,11 @@ async def resolve_creator(_: Any, info: Any, id: str) -> Any:
 
 
 @query.field("creators")
-@convert_kwargs_to_snake_case
 async def resolve_creators(
-    _: Any, info: Any, first: int = 20, after: Any = None, filter: Any = None, order_by: Any = None
+    _: Any, info: Any, first: int = 20, after: Any = None, filter: Any = None, orderBy: Any = None
 ) -> Any:
-    least = (filter or {}).get("followers_min")
-    order = order_by or {"field": "CONNECTED_AT", "direction": "DESC"}
+    least = (filter or {}).get("followersMin")
+    order = orderBy or {"field": "CONNECTED_AT", "direction": "DESC"}
     found = await reads.creators(
         info.context.pool, info.context.account, first, after, least, order["field"], order["direction"]
     )
@@ -57,10 +63,11 @@ async def resolve_total(page: Any, info: Any) -> int:
 
 
 @creator.field("videos")
-@convert_kwargs_to_snake_case
-async def resolve_videos(row: Any, info: Any, first: int = 20, filter: Any = None, order_by: Any = None) -> Any:
-    order = order_by or {"field": "PUBLISHED_AT", "direction": "DESC"}
-    least = (filter or {}).get("views_min")
+async def resolve_videos(
+    row: Any, info: Any, first: int = 20, filter: Any = None, orderBy: Any = None
+) -> Any:
+    order = orderBy or {"field": "PUBLISHED_AT", "direction": "DESC"}
+    least = (filter or {}).get("viewsMin")
     loader = info.context.loader(reads.videos, first, least, order["field"], order["direction"])
     return _page(await loader.load(row["id"]), first)
 
@@ -86,7 +93,11 @@ video.set_field("id", lambda row, _: vid(row["id"]))
 stats, point = ObjectType("CreatorStats"), ObjectType("CreatorStatsPoint")
 for name in ("platform", "username", "bio", "verified"):
     _column(creator, name, name)
-for name, key in (("displayName", "display_name"), ("connectedAt", "connected_at"), ("syncedAt", "synced_at")):
+for name, key in (
+    ("displayName", "display_name"),
+    ("connectedAt", "connected_at"),
+    ("syncedAt", "synced_at"),
+):
     _column(creator, name, key)
 for name in ("followers", "following", "likes", "views"):
     _column(stats, name, name)
@@ -104,9 +115,30 @@ SCHEMA = make_executable_schema(
 )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=100)
+def parsed(text: str) -> DocumentNode:
+    return parse(text)
+
+
+def valid(schema: Any, document: DocumentNode, *rules: Any, **options: Any) -> Any:
+    """Each document once; without this and the above every request would pay milliseconds for both."""
+    if id(document) not in VALID:
+        VALID[id(document)] = document, validate(schema, document, *rules, **options)
+    return VALID[id(document)][1]
+
+
+VALID: dict[int, tuple[DocumentNode, Any]] = {}
+
+
 async def handle(request: web.Request) -> web.Response:
     context = Reads(request.app["pool"], account_of(request))
-    _, answer = await graphql(SCHEMA, orjson.loads(await request.read()), context_value=context)
+    _, answer = await graphql(
+        SCHEMA,
+        orjson.loads(await request.read()),
+        context_value=context,
+        query_parser=lambda _, data: parsed(data["query"]),
+        query_validator=valid,
+    )
     return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
 

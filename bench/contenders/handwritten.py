@@ -99,7 +99,9 @@ def total(rows: Any) -> Any:
 
 
 def wide(rows: Any) -> Any:
-    return {"creators": _page([{"cursor": row["cur"], "node": _creator(row)} for row in rows[:100]], rows, 100)}
+    return {
+        "creators": _page([{"cursor": row["cur"], "node": _creator(row)} for row in rows[:100]], rows, 100)
+    }
 
 
 def nested(rows: Any) -> Any:
@@ -186,11 +188,16 @@ def _nested_edge(group: Any) -> Any:
 def _deep_edge(group: Any) -> Any:
     row = group[0]
     edges = [
-        {"cursor": vcur, "node": {"id": "vid_" + vid, "title": title, "views": views, "publishedAt": published_at}}
+        {
+            "cursor": vcur,
+            "node": {"id": "vid_" + vid, "title": title, "views": views, "publishedAt": published_at},
+        }
         for *_, vcur, vid, title, views, published_at in group[:5]
         if vcur
     ]
-    points = zip(row["hat"] or (), row["hfollowers"] or (), row["hlikes"] or (), row["hviews"] or (), strict=True)
+    points = zip(
+        row["hat"] or (), row["hfollowers"] or (), row["hlikes"] or (), row["hviews"] or (), strict=True
+    )
     node = {
         "id": "crt_" + row["id"],
         "username": row["username"],

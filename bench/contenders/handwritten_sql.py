@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 CRT, VID = "'crt_' || encode(uuid_send(id), 'hex')", "'vid_' || encode(uuid_send(id), 'hex')"
 CONNECTED, PUBLISHED = (
-    f"encode(timestamptz_send({column}) || uuid_send(id), 'base64')" for column in ("connected_at", "published_at")
+    f"encode(timestamptz_send({column}) || uuid_send(id), 'base64')"
+    for column in ("connected_at", "published_at")
 )
 FOLLOWERS, VIEWS = (
-    f"encode(int8send(coalesce({column}, -1)) || uuid_send(id), 'base64')" for column in ("followers", "views")
+    f"encode(int8send(coalesce({column}, -1)) || uuid_send(id), 'base64')"
+    for column in ("followers", "views")
 )
 STATS = [
     ("followers", "plain", "followers"),
@@ -22,10 +24,21 @@ STATS = [
     ("videoCount", "plain", "video_count"),
     ("engagementRate", "plain", "engagement_rate"),
 ]
-WHO = [("platform", "word", "platform"), ("username", "text", "username"), ("displayName", "text", "display_name")]
+WHO = [
+    ("platform", "word", "platform"),
+    ("username", "text", "username"),
+    ("displayName", "text", "display_name"),
+]
 TIMES = [("connectedAt", "text", "connected_at"), ("syncedAt", "text", "synced_at")]
 ID = ("id", "word", CRT)
-SMALL = [ID, *WHO, ("bio", "text", "bio"), ("verified", "flag", "verified"), ("stats", "object", STATS), *TIMES]
+SMALL = [
+    ID,
+    *WHO,
+    ("bio", "text", "bio"),
+    ("verified", "flag", "verified"),
+    ("stats", "object", STATS),
+    *TIMES,
+]
 WIDE = [ID, *WHO, ("verified", "flag", "verified"), ("stats", "object", STATS), *TIMES]
 NUMBERS = [(name, "plain", name) for name in ("views", "likes", "comments", "shares", "duration")]
 VIDEO = [
@@ -56,9 +69,7 @@ Fields = list[tuple[str, str, object]]
 
 def by_json(fields: Fields) -> str:
     """An object by json_build_object."""
-    parts = (
-        f"'{key}', {by_json(what) if kind == 'object' else what}" for key, kind, what in fields
-    )
+    parts = (f"'{key}', {by_json(what) if kind == 'object' else what}" for key, kind, what in fields)
     return f"json_build_object({', '.join(parts)})"
 
 
@@ -103,7 +114,7 @@ class Style:
             )
         return (
             f"concat('{{\"edges\":[', string_agg(concat('{{\"cursor\":\"', cur, '\",\"node\":', {node}, '}}'), ',')"
-            f" filter (where n <= {size}), '],\"pageInfo\":{{\"hasNextPage\":',"
+            f' filter (where n <= {size}), \'],"pageInfo":{{"hasNextPage":\','
             f" case when count(*) > {size} then 'true' else 'false' end, ',\"endCursor\":',"
             f" coalesce('\"' || {end} || '\"', 'null'), '}}}}')"
         )
@@ -122,7 +133,11 @@ STYLES = {"json": Style(by_json, json=True), "concat": Style(by_concat, json=Fal
 
 def creators_page(size: int, *, after: bool, followers: bool = False) -> str:
     """Rows of a page and one more; a null cursor has a text of its own, so that the index is used."""
-    key, way, sign, cur = ("coalesce(followers, -1)", "asc", ">", FOLLOWERS) if followers else ("connected_at", "desc", "<", CONNECTED)
+    key, way, sign, cur = (
+        ("coalesce(followers, -1)", "asc", ">", FOLLOWERS)
+        if followers
+        else ("connected_at", "desc", "<", CONNECTED)
+    )
     least = "and followers >= $2" if followers else ""
     where = f"and ({key}, id) {sign} ($2, $3)" if after else ""
     return (
@@ -132,7 +147,11 @@ def creators_page(size: int, *, after: bool, followers: bool = False) -> str:
 
 
 def videos_page(size: int, *, by_views: bool = False) -> str:
-    key, cur, least = ("coalesce(views, -1)", VIEWS, "and coalesce(views, -1) >= $3") if by_views else ("published_at", PUBLISHED, "")
+    key, cur, least = (
+        ("coalesce(views, -1)", VIEWS, "and coalesce(views, -1) >= $3")
+        if by_views
+        else ("published_at", PUBLISHED, "")
+    )
     return (
         f"select *, {cur} as cur, row_number() over (order by {key} desc, id desc) as n from videos"
         f" where account_id = $1 and creator_id = c.id and gone_at is null {least}"
@@ -160,7 +179,13 @@ def made_of(style: Style) -> dict[str, str]:
                 style.object(
                     [
                         ("totalCount", "plain", "total"),
-                        ("edges", "made", "json_build_array(json_build_object('node', json_build_object('id', " + CRT + ")))"),
+                        (
+                            "edges",
+                            "made",
+                            "json_build_array(json_build_object('node', json_build_object('id', "
+                            + CRT
+                            + ")))",
+                        ),
                     ]
                 ),
             )

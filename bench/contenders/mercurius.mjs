@@ -1,6 +1,7 @@
 // Mercurius with its JIT on Fastify: loaders batch the lists of many creators, pg reads.
 import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
+import { GraphQLScalarType } from 'graphql'
 import mercurius from 'mercurius'
 import pg from 'pg'
 
@@ -100,8 +101,8 @@ async function history(queries, { account }) {
 
 const hex = (id) => id.replaceAll('-', '')
 const resolvers = {
-  BigInt: new mercurius.graphql.GraphQLScalarType({ name: 'BigInt', parseValue: Number, serialize: (value) => value }),
-  DateTime: new mercurius.graphql.GraphQLScalarType({
+  BigInt: new GraphQLScalarType({ name: 'BigInt', parseValue: Number, serialize: (value) => value }),
+  DateTime: new GraphQLScalarType({
     name: 'DateTime',
     parseValue: (text) => new Date(text),
     serialize: (at) => at.toISOString(),

@@ -9,36 +9,17 @@ import { TYPES } from 'postgraphile/@dataplan/pg'
 
 const { BENCH_DATABASE, BENCH_POOL, BENCH_PORT } = process.env
 
-// Equality is all that its conditions know: "at least" is ours to add.
-const atLeast = (table, name, column) =>
+// Equality is all that its conditions know: bounds are ours to add.
+const bound = (tableName, name, type, column, operator) =>
   addPgTableCondition(
-    { schemaName: 'public', tableName: table },
+    { schemaName: 'public', tableName },
     name,
-    (build) => ({ type: build.getTypeByName('BigInt') }),
-    {
-      apply: (condition, value) => {
-        if (value != null) {
-          condition.where(condition.sql`${condition}.${condition.sql.identifier(column)} >= ${condition.sql.value(value)}::bigint`)
-        }
-      },
-    },
+    (build) => ({ type: build.getInputTypeByName(type) }),
+    (value, { sql, sqlTableAlias, sqlValueWithCodec }) =>
+      sql`${sqlTableAlias}.${sql.identifier(column)} ${operator(sql)} ${sqlValueWithCodec(value, TYPES[type === 'BigInt' ? 'bigint' : 'timestamptz'])}`,
   )
-const from = (name, operator) =>
-  addPgTableCondition(
-    { schemaName: 'public', tableName: 'creator_stats' },
-    name,
-    (build) => ({ type: build.getTypeByName('Datetime') }),
-    {
-      apply: (condition, value) => {
-        const { sql } = condition
-        if (value != null) {
-          const at = sql`${condition}.at`
-          const bound = sql`${sql.value(value)}::timestamptz`
-          condition.where(operator === '<' ? sql`${at} < ${bound}` : sql`${at} >= ${bound}`)
-        }
-      },
-    },
-  )
+const atLeast = (sql) => sql`>=`
+const before = (sql) => sql`<`
 
 // History has no foreign key in the tables; the relation is told here.
 const tags = jsonPgSmartTags({
@@ -58,10 +39,10 @@ const preset = {
   disablePlugins: ['PgIndexBehaviorsPlugin'],
   plugins: [
     tags,
-    atLeast('creators', 'followersMin', 'followers'),
-    atLeast('videos', 'viewsMin', 'views'),
-    from('from', '>='),
-    from('to', '<'),
+    bound('creators', 'followersMin', 'BigInt', 'followers', atLeast),
+    bound('videos', 'viewsMin', 'BigInt', 'views', atLeast),
+    bound('creator_stats', 'from', 'Datetime', 'at', atLeast),
+    bound('creator_stats', 'to', 'Datetime', 'at', before),
   ],
   pgServices: [
     makePgService({

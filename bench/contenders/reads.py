@@ -19,7 +19,9 @@ CASTS = {"CONNECTED_AT": datetime.fromisoformat, "FOLLOWERS": int}
 
 
 async def creator(pool: asyncpg.Pool, account: UUID, id: UUID) -> asyncpg.Record | None:
-    return await pool.fetchrow(f"select {CREATOR} from creators where account_id = $1 and id = $2", account, id)
+    return await pool.fetchrow(
+        f"select {CREATOR} from creators where account_id = $1 and id = $2", account, id
+    )
 
 
 async def creators(
@@ -38,7 +40,9 @@ async def creators(
         where.append(f"followers >= ${len(values)}")
     if stands := place(after):
         values += [CASTS[field](stands[0]), stands[1]]
-        where.append(f"({key}, id) {'<' if direction == 'DESC' else '>'} (${len(values) - 1}, ${len(values)})")
+        where.append(
+            f"({key}, id) {'<' if direction == 'DESC' else '>'} (${len(values) - 1}, ${len(values)})"
+        )
     return await pool.fetch(
         f"select {CREATOR}, {key} as position from creators where {' and '.join(where)}"
         f" order by {key} {direction}, id {direction} limit $2",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from aiohttp import web
 from common import DATABASE, POOL, account_of, place, serve
-from sqlalchemy import BigInteger, DateTime, func, lateral, select, true, tuple_
+from sqlalchemy import ARRAY, BigInteger, DateTime, Uuid, cast, func, lateral, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from strawberry.aiohttp.views import GraphQLView
@@ -138,7 +138,7 @@ class Reads:
     async def _videos(
         self, ids: list[UUID], first: int, views: int | None, field: str, direction: str
     ) -> list[list[Video]]:
-        wanted = func.unnest(ids).table_valued("id").alias("c")
+        wanted = func.unnest(cast(ids, ARRAY(Uuid))).table_valued("id", name="c").render_derived()
         page = select(Video).where(
             Video.account_id == self.account, Video.creator_id == wanted.c.id, Video.gone_at.is_(None)
         )
