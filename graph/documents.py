@@ -94,6 +94,8 @@ class Operation:
         )
 
     def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
+        if not self.switches:
+            return ()
         # `is True`: another operation of the document may use the same name for a variable of any type.
         return tuple(variables.coerced.get(name) is True for name in self.switches)
 

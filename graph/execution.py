@@ -22,6 +22,7 @@ from graph.schema import Engine
 from services import callers, credits, errors, key_terms
 
 SECONDS = 15
+NO_VARIABLES = VariableValues({}, {})
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
 # Refusals beside which no balance stands: the database is away or slow, or the key has just ended.
 UNTOLD = {"UNAUTHENTICATED", "UNAVAILABLE", "TIMEOUT"}
@@ -75,8 +76,7 @@ async def answer(
     """The whole answer to one operation of a caller who was let in. Never raises but for cancellation."""
     started = datetime.now(UTC)
     try:
-        async with asyncio.timeout(SECONDS):
-            return await _answered(engine, services, caller, asked, now, started)
+        return await _answered(engine, services, caller, asked, now, started)
     except TimeoutError:
         error: errors.ServiceError = errors.Timeout(
             f"The operation took longer than {SECONDS} seconds.", remedy="Ask for less at once."
@@ -150,12 +150,16 @@ async def _answered(
         done = await _run_compiled(context)
         if done is not None:
             return await _settled(context, quote, done, started, path="compiled")
-    return await _settled(context, quote, await _run(engine, context), started, path="ordinary")
+    async with asyncio.timeout(SECONDS):
+        result = await _run(engine, context)
+    return await _settled(context, quote, result, started, path="ordinary")
 
 
 def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
     """The variables as their types want them. Raises BadUserInput naming the first that does not fit."""
-    definitions = operation.node.variable_definitions or ()
+    definitions = operation.node.variable_definitions
+    if not definitions:
+        return NO_VARIABLES
     found = get_variable_values(engine.core, definitions, dict(given), max_errors=5, hide_suggestions=True)
     if isinstance(found, list):
         raise errors.BadUserInput(found[0].message, remedy="Send variables of the declared types.")
@@ -200,6 +204,8 @@ async def _run_compiled(context: Context) -> ExecutionResult | None:
     """The compiled path's answer; None where something failed: the ordinary path then says what, in its place."""
     try:
         return ExecutionResult(await compiled.run(context))
+    except TimeoutError:
+        raise  # the database's own time is over: no second try
     except Exception:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
         return None
 
