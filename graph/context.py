@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from graphql.execution.values import VariableValues
 
 from db.session import Database
+from graph import ids
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
-from services import access_tokens, callers, credits, errors, events, rate_limits, vault
+from services import access_tokens, addresses, callers, credits, errors, events, rate_limits, vault
 from services.platforms import registry
 
+log = structlog.get_logger()
 JWT_DOTS = 2  # no key has a dot
 
 
@@ -32,10 +35,20 @@ class Services:
     events: events.Events
     public_url: str
     key_prefix: str
+    refuse_keys_in_browsers: bool = False
 
     def callback_url(self, platform: str) -> str:
         """The redirect URI to register at a platform."""
         return f"{self.public_url}/connect/{platform.lower()}/callback"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Where a request comes from. `by_page`: a page in a browser, not one of ours, sent it."""
+
+    ip: addresses.Address
+    country: str | None = None
+    by_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,7 @@ class Context:
 
 
 async def build_context(
-    services: Services, secret: str | None, ip: Any, now: datetime
+    services: Services, secret: str | None, visit: Visit, now: datetime
 ) -> tuple[callers.Caller, rate_limits.Allowance]:
     """Authenticate and count the request: behaviour.md's order of refusals, up to the rate.
 
@@ -99,10 +112,43 @@ async def build_context(
     if secret and secret.count(".") == JWT_DOTS:
         caller = await services.tokens.authenticate(secret, now)
     else:
-        caller = await services.callers.authenticate(secret, ip, now)
+        caller = await services.callers.identify(secret, now)
+        if caller.revoked_at is not None or caller.retiring:
+            note_anomaly(services, caller, "RETIRED_KEY_USED", visit)
+        caller.check(visit.ip, now)
     try:
         return caller, services.limits.take(caller, now)
     except errors.RateLimited as refusal:
         refusal.headers = services.limits.peek(caller, now).headers()
-        services.cashier.record(credits.Usage(caller, code=refusal.code, ip=str(ip) if ip else None))
+        _record(services, caller, refusal, visit)
         raise
+
+
+def is_exposed(caller: callers.Caller, visit: Visit) -> bool:
+    """Whether a server key came from where anybody can read it. Access tokens are made for that place."""
+    return visit.by_page and caller.token_expires_at is None
+
+
+def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> None:
+    """Tell the owner of a server key in a browser, and refuse it where the settings say so. Raises Forbidden."""
+    if not is_exposed(caller, visit):
+        return
+    note_anomaly(services, caller, "KEY_IN_BROWSER", visit)
+    if services.refuse_keys_in_browsers:
+        refusal = errors.Forbidden(
+            "A server key may not be used by a page in a browser.",
+            remedy="Rotate the key; ask your backend for an access token (createAccessToken) and use that.",
+            reason="BROWSER",
+        )
+        _record(services, caller, refusal, visit)
+        raise refusal
+
+
+def note_anomaly(services: Services, caller: callers.Caller, kind: str, visit: Visit) -> None:
+    """Something that the key's owner should hear of. `kind` is one of the schema's AnomalyKind."""
+    log.warning("anomaly", kind=kind, key=ids.write("ApiKey", caller.key_id), ip=str(visit.ip))
+
+
+def _record(services: Services, caller: callers.Caller, refusal: errors.ServiceError, visit: Visit) -> None:
+    usage = credits.Usage(caller, code=refusal.code, ip=str(visit.ip), country=visit.country)
+    services.cashier.record(usage)

@@ -17,7 +17,17 @@ from graph.context import Services
 from server import callback, pages, view
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
-from services import access_tokens, api_keys, callers, credits, events, rate_limits, signing, vault
+from services import (
+    access_tokens,
+    api_keys,
+    callers,
+    countries,
+    credits,
+    events,
+    rate_limits,
+    signing,
+    vault,
+)
 from services.platforms import base, registry
 from services.platforms.client import Client
 from services.platforms.instagram import Instagram
@@ -35,16 +45,19 @@ class House:
     settings: Settings
     services: Services
     http: aiohttp.ClientSession
+    countries: countries.Countries
 
     async def close(self) -> None:
         await self.services.cashier.close()
         await self.http.close()
         await self.services.database.close()
+        self.countries.close()
 
 
 async def build_house(settings: Settings, database: Database) -> House:
     """Services over an open database. Raises what the settings get wrong."""
     sealed = vault.Vault.from_settings(settings.vault_keys())
+    places = countries.Countries(settings.geoip_database)
     http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     keys = callers.Callers(database, prefix=settings.key_prefix)
     services = Services(
@@ -55,13 +68,14 @@ async def build_house(settings: Settings, database: Database) -> House:
         limits=rate_limits.RateLimits(),
         vault=sealed,
         platforms=build_platforms(settings, http),
-        events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL)),
+        events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL, signing.CHANNEL)),
         public_url=settings.public,
         key_prefix=settings.key_prefix,
+        refuse_keys_in_browsers=settings.refuse_keys_in_browsers,
     )
     async with database.write() as session:
         await signing.ensure_key(session, sealed)
-    return House(settings, services, http)
+    return House(settings, services, http, places)
 
 
 def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry.Platforms:
@@ -167,7 +181,8 @@ async def home(_request: web.Request) -> web.StreamResponse:
 def create_app(house: House) -> web.Application:
     """The HTTP application over a house; closing the house is the caller's."""
     app = web.Application(middlewares=[view.identified], client_max_size=0)
-    app[PARTS] = Parts(house.settings, house.services, resolvers.engine(compiles=house.settings.compiled))
+    engine = resolvers.engine(compiles=house.settings.compiled)
+    app[PARTS] = Parts(house.settings, house.services, engine, house.countries)
     app.add_routes(
         [
             web.route("*", "/graphql", view.graphql),
@@ -189,10 +204,14 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
     """Hints from other processes while the app runs."""
     services = app[PARTS].services
     async with services.events.running():
-        task = asyncio.create_task(_forget_keys(services), name="key hints")
+        tasks = [
+            asyncio.create_task(_forget_keys(services), name="key hints"),
+            asyncio.create_task(_forget_signing_keys(services), name="signing hints"),
+        ]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _forget_keys(services: Services) -> None:
@@ -204,6 +223,13 @@ async def _forget_keys(services: Services) -> None:
                 services.callers.forget(UUID(account_id))
             if heard is not None and not heard:
                 services.callers.forget_all()
+
+
+async def _forget_signing_keys(services: Services) -> None:
+    with services.events.subscribe(signing.CHANNEL) as hints:
+        while True:
+            if await hints.wait(HINT_SECONDS) is not None:
+                services.tokens.forget()
 
 
 async def open_house(settings: Settings, address: str) -> House:

@@ -1,9 +1,9 @@
 """Where a credential may stand in a request: the first non-empty place wins, there is no falling through."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from multidict import MultiMapping
 
 QUERY_KEYS = ("api_key", "apiKey")
 WARNING = '299 - "A key in the address ends up in logs and histories: send it as X-API-Key"'
@@ -17,18 +17,24 @@ class Credential:
     in_query: bool = False
 
 
-def find(headers: Mapping[str, str], query: Mapping[str, str]) -> Credential:
-    """X-API-Key, then Authorization: Bearer (any other scheme is ignored), then ?api_key= (or apiKey)."""
-    key = headers.get("X-API-Key", "").strip()
-    if key:
-        return Credential(key)
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return Credential(token.strip())
+def find(headers: MultiMapping[str], query: MultiMapping[str]) -> Credential:
+    """X-API-Key, then Authorization: Bearer (any other scheme is ignored), then ?api_key= (or apiKey).
+
+    Of a place that is there twice, the first non-empty counts.
+    """
+    found = [key.strip() for key in headers.getall("X-API-Key", ())]
+    found += [_bearer(line) for line in headers.getall("Authorization", ())]
+    for secret in filter(None, found):
+        return Credential(secret)
     for name in QUERY_KEYS:
-        if query.get(name, "").strip():
-            return Credential(query[name].strip(), in_query=True)
+        for secret in filter(None, map(str.strip, query.getall(name, ()))):
+            return Credential(secret, in_query=True)
     return Credential(None)
+
+
+def _bearer(line: str) -> str:
+    scheme, _, token = line.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def of_request(request: web.Request) -> Credential:

@@ -7,6 +7,7 @@ from aiohttp import web
 from graph.context import Services
 from graph.schema import Engine
 from server.settings import Settings
+from services.countries import Countries
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Parts:
     settings: Settings
     services: Services
     engine: Engine
+    countries: Countries
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -4,12 +4,14 @@ import base64
 import os
 import secrets
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services import addresses
 
 ROOT = Path(__file__).parent.parent
 TEST_CLIENT = "creator-graph-test"
@@ -39,6 +41,12 @@ class Settings(BaseSettings):
     )
     country_header: str | None = Field(
         default=None, description="Header of a trusted proxy that tells the country."
+    )
+    geoip_database: FilePath | None = Field(
+        default=None, description="A MaxMind database file (.mmdb) of countries, where no header tells."
+    )
+    refuse_keys_in_browsers: bool = Field(
+        default=False, description="Whether a server key sent by a page in a browser is refused."
     )
     redis_url: str | None = Field(default=None, description="Shared rate limits for several processes.")
     simulator_url: str | None = Field(
@@ -99,7 +107,10 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ip_network(network, strict=False)
+            try:
+                addresses.network(network)
+            except ValueError as error:
+                raise ValueError(f"{network} {error}") from None
         return value
 
     @field_validator(
@@ -128,8 +139,12 @@ class Settings(BaseSettings):
         return self.simulator_url or f"{self.public}/simulators"
 
     @cached_property
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return tuple(ip_network(network, strict=False) for network in self.trusted_proxies)
+    def public_host(self) -> str:
+        return urlsplit(self.public).netloc.lower()
+
+    @cached_property
+    def networks(self) -> tuple[addresses.Network, ...]:
+        return tuple(addresses.network(network) for network in self.trusted_proxies)
 
     def vault_keys(self) -> list[str]:
         """Keys that seal tokens: those given, else one made on first run and kept in the data directory."""

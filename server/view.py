@@ -13,9 +13,9 @@ from graph import context as contexts
 from graph import errors as reporting
 from graph import execution
 from graph.execution import Answer
-from server import credentials, received
+from server import browsers, credentials, received
 from server.parts import PARTS, REQUEST_ID, Parts
-from services import addresses, errors
+from services import addresses, countries, errors
 
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
@@ -53,11 +53,13 @@ async def _answer(
     request: web.Request, parts: Parts, credential: credentials.Credential, headers: dict[str, str]
 ) -> Answer:
     now = datetime.now(UTC)
-    ip = addresses.client_ip(request.remote, request.headers, parts.settings.networks)
-    caller, allowance = await contexts.build_context(parts.services, credential.secret, ip, now)
+    visit = _visit(request, parts)
+    caller, allowance = await contexts.build_context(parts.services, credential.secret, visit, now)
     headers |= allowance.headers()
-    country = _country(request, parts)
-    asked = await received.read(request, str(ip) if ip else None, country, request[REQUEST_ID])
+    if contexts.is_exposed(caller, visit):
+        headers["Warning"] = ", ".join(filter(None, (headers.get("Warning"), browsers.EXPOSED)))
+    contexts.check_exposure(parts.services, caller, visit)
+    asked = await received.read(request, str(visit.ip), visit.country, request[REQUEST_ID])
     if request.method == "GET" and _is_mutation(parts, asked):
         raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
     answer = await execution.answer(parts.engine, parts.services, caller, asked, now)
@@ -71,14 +73,19 @@ def _is_mutation(parts: Parts, asked: contexts.Asked) -> bool:
     return parts.engine.documents.operation(asked.query, asked.operation_name).kind == "mutation"
 
 
-def _country(request: web.Request, parts: Parts) -> str | None:
+def _visit(request: web.Request, parts: Parts) -> contexts.Visit:
+    ip = addresses.client_ip(request.remote, request.headers, parts.settings.networks)
+    hosts = (request.host.lower(), parts.settings.public_host)
+    country = _told_country(request, parts) or parts.countries.of(ip)
+    return contexts.Visit(ip, country, browsers.sent_by_page(request.headers, hosts))
+
+
+def _told_country(request: web.Request, parts: Parts) -> str | None:
     """The country as a trusted proxy tells it."""
     name = parts.settings.country_header
-    peer = addresses.parse(request.remote or "")
-    if not name or peer is None or not addresses.within(peer, parts.settings.networks):
+    if not name or not addresses.is_trusted(request.remote, parts.settings.networks):
         return None
-    code = request.headers.get(name, "").strip().upper()
-    return code if re.fullmatch(r"[A-Z]{2}", code) else None
+    return countries.code(request.headers.get(name))
 
 
 def _unexpected(error: Exception, request_id: str) -> Answer:
@@ -156,6 +163,7 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
     if not response.prepared:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers["Server"] = "creator-graph"
+        response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
     log.info(

@@ -30,7 +30,13 @@ class _Protocol(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("Part of an answer was sent: it cannot be taken back.")
         body = {"errors": [{"message": text, "extensions": {"code": code, "requestId": request_id}}]}
-        headers = {"X-Request-Id": request_id, "Server": "creator-graph"}
+        headers = {
+            "X-Request-Id": request_id,
+            "Server": "creator-graph",
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
         response = web.json_response(body, status=status, headers=headers)
         response.force_close()
         return response

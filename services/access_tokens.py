@@ -1,11 +1,14 @@
 """Access tokens: short-lived JWTs made from a key, for browsers, so that no key reaches them.
 
-Ed25519 only (RFC 8037), verified with our own public keys by kid; whatever else a header asks for is
-ignored or refused. A token says who may ask; that its parent key still stands is looked up, as for keys.
+Ed25519 only (RFC 8037), verified with our own public keys by kid; a header that says anything but what
+ours say is refused. A token says who may ask; that its parent key still stands is looked up, as for keys.
 """
 
+import asyncio
 import dataclasses
 import hashlib
+import re
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,16 +33,24 @@ MOST_CREATORS = 100
 MOST_SOCKETS = 1_000
 LONGEST_TOKEN = 16_384
 MOST_KEPT = 10_000
-KEYS_KEPT = timedelta(seconds=60)
+# Public keys are read again after so many seconds; for a kid that is not known, after fewer.
+KEYS_KEPT = 60.0
+UNKNOWN_ASKS = 1.0
+# How far the clocks of two of our machines may be apart.
+LEEWAY = timedelta(seconds=10)
+HEADER = frozenset({"alg", "kid", "typ"})
+# One way of writing each token: decoders pass over padding, stray characters and the last digit's spare bits.
+FORM = re.compile(r"[\w-]{2,}\.[\w-]{2,}\.[\w-]{85}[AQgw]\Z", re.ASCII)
 NEVER = ("KEYS_", "TOKENS_", "WEBHOOKS_")
 REQUIRED = ["exp", "iat", "iss", "aud", "jti", "sub", "key", "use"]
 
-# Creators by the three ways in which a partner names them; the token holds ids.
+# Creators by the three ways in which a partner names them; the token holds ids. One more than it may hold.
 RESOLVE = """
 select id, username, platform, reference from creators
 where account_id = :account_id and livemode = :livemode
   and (id = any(cast(:ids as uuid[])) or (platform || ':' || username) = any(cast(:usernames as text[]))
        or reference = any(cast(:references as text[])))
+limit 101
 """
 
 
@@ -111,10 +123,7 @@ async def _creators(session: AsyncSession, caller: callers.Caller, wish: Wish) -
         list(wish.usernames or ()),
         list(wish.references or ()),
     )
-    if len(ids) + len(usernames) + len(references) > MOST_CREATORS:
-        raise errors.BadUserInput(
-            f"A token takes at most {MOST_CREATORS} creators.", argument="allowedCreators"
-        )
+    _check_many(len(ids) + len(usernames) + len(references))
     values: dict[str, Any] = {
         "account_id": caller.account_id,
         "livemode": caller.livemode,
@@ -123,6 +132,7 @@ async def _creators(session: AsyncSession, caller: callers.Caller, wish: Wish) -
         "references": references,
     }
     rows = (await session.execute(text(RESOLVE), values)).all()
+    _check_many(len(rows))  # several may bear one reference, or one name
     there = {row.id for row in rows}
     named = {f"{row.platform}:{row.username}" for row in rows}
     referred = {row.reference for row in rows}
@@ -131,10 +141,18 @@ async def _creators(session: AsyncSession, caller: callers.Caller, wish: Wish) -
     return sorted(id.hex for id in there)
 
 
+def _check_many(count: int) -> None:
+    if count > MOST_CREATORS:
+        raise errors.BadUserInput(
+            f"A token takes at most {MOST_CREATORS} creators.", argument="allowedCreators"
+        )
+
+
 @dataclass(frozen=True)
 class _Verified:
     """A token whose signature and claims were good."""
 
+    kid: str
     account_id: UUID
     key_id: UUID
     livemode: bool
@@ -144,14 +162,27 @@ class _Verified:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _PublicKey:
+    key: Ed25519PublicKey
+    ends_at: datetime | None
+
+
 class AccessTokens:
     """Verifies tokens; good ones are kept by hash until they end, since a signature costs more than a look-up."""
 
     def __init__(self, database: Database, keys: callers.Callers, *, issuer: str) -> None:
         self._database, self._keys, self._issuer = database, keys, issuer
-        self._public: dict[str, Any] = {}
-        self._read_at: datetime | None = None
+        self._public: dict[str, _PublicKey] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._hints = 0
         self._kept: OrderedDict[bytes, _Verified] = OrderedDict()
+
+    def forget(self) -> None:
+        """Read the public keys anew before the next token: something about them changed, or may have."""
+        self._hints += 1
+        self._read_at = float("-inf")
 
     async def authenticate(self, token: str, now: datetime) -> callers.Caller:
         """Who is asking: the parent key's caller, held to what the token allows.
@@ -165,7 +196,10 @@ class AccessTokens:
         parent = await self._keys.of_key(verified.account_id, verified.key_id, now)
         if parent is None or parent.livemode != verified.livemode:
             raise errors.InvalidToken("REVOKED")
-        parent.check_standing(now)
+        try:
+            parent.check_standing(now)
+        except errors.Unauthenticated as refusal:
+            raise errors.InvalidToken(refusal.extra["reason"]) from None
         scopes = frozenset(scope for scope in verified.scopes if key_terms.covers(parent.scopes, scope))
         return dataclasses.replace(
             parent,
@@ -177,34 +211,43 @@ class AccessTokens:
         )
 
     async def _verified(self, token: str, now: datetime) -> _Verified:
-        key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        found = self._kept.get(key)
+        """Of a token that was good before, only that its signing key still verifies is looked at again."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        found = self._kept.get(digest)
+        kid = _kid(token) if found is None else found.kid
+        key = await self._public_key(kid, now)
         if found is None:
-            found = self._kept[key] = self._claims(token, await self._key_of(token, now), now)
+            found = self._kept[digest] = self._claims(token, kid, key)
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return found
 
-    async def _key_of(self, token: str, now: datetime) -> Any:
-        """Our own public key by the header's kid; nothing else in the header is looked at for keys."""
-        try:
-            header = jwt.get_unverified_header(token) if len(token) <= LONGEST_TOKEN else {}
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            raise errors.InvalidToken("MALFORMED") from None
-        kid = header.get("kid")
-        if header.get("alg") != "EdDSA" or not isinstance(kid, str) or "crit" in header or "b64" in header:
+    async def _public_key(self, kid: str, now: datetime) -> Ed25519PublicKey:
+        """Our own, by kid. However many unknown ones come in, the database is asked once a second."""
+        if self._is_due(kid):
+            async with self._reading:
+                if self._is_due(kid):
+                    await self._read()
+        found = self._public.get(kid)
+        if found is None or (found.ends_at is not None and found.ends_at <= now):
             raise errors.InvalidToken("MALFORMED")
-        stale = self._read_at is None or now - self._read_at > KEYS_KEPT
-        if stale or (kid not in self._public and now - self._read_at > timedelta(seconds=1)):  # type: ignore[operator]
-            async with self._database.read() as connection:
-                keys = (await signing.public_keys(connection))["keys"]
-            self._public = {jwk["kid"]: jwt.PyJWK(jwk).key for jwk in keys}
-            self._read_at = now
-        if kid not in self._public:
-            raise errors.InvalidToken("MALFORMED")
-        return self._public[kid]
+        return found.key
 
-    def _claims(self, token: str, key: Any, now: datetime) -> _Verified:
+    def _is_due(self, kid: str) -> bool:
+        return time.monotonic() - self._read_at > (KEYS_KEPT if kid in self._public else UNKNOWN_ASKS)
+
+    async def _read(self) -> None:
+        hints = self._hints
+        async with self._database.read() as connection:
+            rows = await connection.fetch(signing.STANDING)
+        self._public = {
+            row["kid"]: _PublicKey(Ed25519PublicKey.from_public_bytes(row["public_key"]), row["ends_at"])
+            for row in rows
+        }
+        if hints == self._hints:  # else this may be older than what the hint was about
+            self._read_at = time.monotonic()
+
+    def _claims(self, token: str, kid: str, key: Ed25519PublicKey) -> _Verified:
         try:
             claims = jwt.decode(
                 token,
@@ -212,12 +255,14 @@ class AccessTokens:
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
                 issuer=self._issuer,
+                leeway=LEEWAY,
                 options={"require": REQUIRED, "verify_exp": False, "strict_aud": True},
             )
-            creators = claims["creators"]
-            if claims["use"] != USE:
+            if claims["use"] != USE or claims["exp"] - claims["iat"] > LONGEST + LEEWAY.total_seconds():
                 raise errors.InvalidToken("MALFORMED")
+            creators = claims["creators"]
             return _Verified(
+                kid=kid,
                 account_id=UUID(claims["sub"]),
                 key_id=UUID(claims["key"]),
                 livemode=claims["mode"] == "LIVE",
@@ -228,3 +273,17 @@ class AccessTokens:
             )
         except (jwt.PyJWTError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise errors.InvalidToken("MALFORMED") from None
+
+
+def _kid(token: str) -> str:
+    """The kid that a token's header names; nothing else in the header is looked at for keys."""
+    if len(token) > LONGEST_TOKEN or not FORM.match(token):
+        raise errors.InvalidToken("MALFORMED")
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise errors.InvalidToken("MALFORMED") from None
+    kid = header.get("kid")
+    if header.get("alg") != "EdDSA" or not isinstance(kid, str) or not header.keys() <= HEADER:
+        raise errors.InvalidToken("MALFORMED")
+    return kid

@@ -27,13 +27,18 @@ def client_ip(peer: str | None, headers: Mapping[str, str], trusted: Sequence[Ne
     disagree prove nothing: then the peer's own address stands.
     """
     here = parse(peer or "") or HERE
-    if not within(here, trusted):
+    if not is_trusted(peer, trusted):
         return here
     plain = _last_untrusted(here, _values(headers, "x-forwarded-for"), trusted)
     standard = _last_untrusted(here, _forwarded(headers), trusted)
     if plain and standard and plain != standard:
         return here
     return plain or standard or here
+
+
+def is_trusted(peer: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether the peer is a proxy whose word counts."""
+    return within(parse(peer or "") or HERE, trusted)
 
 
 def within(address: Address, networks: Sequence[Network]) -> bool:

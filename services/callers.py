@@ -164,6 +164,12 @@ class Callers:
         """Who is asking. Raises, in this order, Unauthenticated MISSING, MALFORMED, UNKNOWN, REVOKED or
         EXPIRED, Forbidden PLAN or IP; Unavailable when the database is away.
         """
+        caller = await self.identify(secret, now)
+        caller.check(ip, now)
+        return caller
+
+    async def identify(self, secret: str | None, now: datetime) -> Caller:
+        """Whose secret it is, whether it still stands or not. Raises MISSING, MALFORMED, UNKNOWN; Unavailable."""
         if not secret:
             raise errors.Unauthenticated("MISSING")
         if not key_format.looks_valid(secret, self._prefix):
@@ -171,7 +177,6 @@ class Callers:
         caller = await self._find(key_format.digest(secret), now)
         if caller is None:
             raise errors.Unauthenticated("UNKNOWN")
-        caller.check(ip, now)
         return caller
 
     async def of_key(self, account_id: UUID, key_id: UUID, now: datetime) -> Caller | None:

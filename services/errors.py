@@ -121,7 +121,7 @@ class InvalidToken(Unauthenticated):
 
 
 class Forbidden(ServiceError):
-    """reason: SCOPE, PLAN, IP, MODE, CREATOR, DOCUMENT."""
+    """reason: SCOPE, PLAN, IP, BROWSER, MODE, CREATOR, DOCUMENT."""
 
     code, status = "FORBIDDEN", 403
 

@@ -191,7 +191,8 @@ def outcome(row: Any, usage: Usage) -> Outcome:
         return errors.CreditsExhausted(usage.credits, remaining, reset_at)
     if verdict == "PLAN":
         return callers.no_api_access()
-    return errors.Unauthenticated(verdict)
+    by_token = usage.caller.token_expires_at is not None
+    return errors.InvalidToken(verdict) if by_token else errors.Unauthenticated(verdict)
 
 
 def month_of(at: datetime) -> datetime:
