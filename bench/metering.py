@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import dataclasses
 import sys
+from statistics import median
 from typing import Any
 
 from bench import bed as beds
@@ -54,6 +55,11 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
         f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} runs of {chosen.seconds} s"
     ]
     parts.append(report.table(heads, rows))
+    heads[0] = "µs of processor time a request that it adds (server + PostgreSQL)"
+    rows = [
+        [name, *(_added(found, name, connections) for connections in chosen.connections)] for name in names
+    ]
+    parts.append(report.table(heads, rows))
     parts += [report.raw(found, connections) for connections in chosen.connections]
     return "\n\n".join(parts) + "\n"
 
@@ -64,6 +70,20 @@ def _cell(found: list[dict[str, Any]], name: str, connections: int) -> str:
         return "–"
     bar = BARS[name.removesuffix(HOT)]
     return f"{value:.2f} (≥ {bar:g}: {'met' if value >= bar else 'NOT MET'})"
+
+
+def _added(found: list[dict[str, Any]], name: str, connections: int) -> str:
+    costs = [
+        {
+            part: median(row[part] for row in found if report.stands(row, who, name, connections))
+            for part in ("server_us", "postgres_us")
+        }
+        for who in (roster.OURS, roster.UNMETERED)
+        if any(report.stands(row, who, name, connections) for row in found)
+    ]
+    if len(costs) < 2:
+        return "–"
+    return " + ".join(f"{costs[0][part] - costs[1][part]:.0f}" for part in ("server_us", "postgres_us"))
 
 
 def main() -> None:

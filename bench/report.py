@@ -77,7 +77,10 @@ def _bars(found: Rows, connections: int) -> str:
     rows = []
     for ours, theirs, bars in BARS:
         cells = [
-            _cell(ratio(found, ours, theirs, operation, connections), bars.get(operation))
+            _cell(
+                ratio(found, ours, theirs, operation, connections),
+                bars.get(operation) if connections == BAR_CONNECTIONS else None,
+            )
             for operation in operations
         ]
         if any(cell != "–" for cell in cells):
@@ -116,7 +119,7 @@ def _tails(found: Rows, connections: int) -> str:
     for who in (roster.OURS, roster.UNMETERED):
         cells = []
         for operation in _in_order(row["operation"] for row in found):
-            mine = [row for row in found if _is(row, who, operation, connections)]
+            mine = [row for row in found if stands(row, who, operation, connections)]
             value = median(row["p99"] / row["p50"] for row in mine if row["p50"]) if mine else None
             cells.append("–" if value is None else f"{value:.1f}{'' if value <= TAIL else ' NOT MET'}")
         if any(cell != "–" for cell in cells):
@@ -125,7 +128,8 @@ def _tails(found: Rows, connections: int) -> str:
     return table(heads, rows) if rows else ""
 
 
-def _is(row: Mapping[str, Any], who: str, operation: str, connections: int) -> bool:
+def stands(row: Mapping[str, Any], who: str, operation: str, connections: int) -> bool:
+    """Whether a stretch is this contender's, of this operation and load."""
     return (row["contender"], row["operation"], row["connections"]) == (who, operation, connections)
 
 
@@ -134,7 +138,7 @@ def raw(found: Rows, connections: int) -> str:
     rows = []
     for operation in _in_order(row["operation"] for row in found):
         for who in _in_order(row["contender"] for row in found):
-            mine = [row for row in found if _is(row, who, operation, connections)]
+            mine = [row for row in found if stands(row, who, operation, connections)]
             if mine:
                 rows.append([operation, who, str(connections), *(_number(mine, name) for name in RAW)])
     return table(["operation", "contender", "c", *RAW_HEADS], rows)

@@ -88,7 +88,7 @@ async def _compared(
     for request in requests[:SAMPLE]:
         data, size = await speaker.ask(operation, request)
         sizes.append(size)
-        if operation.name in reference.ANSWERS:
+        if reference.knows(operation):
             wanted = await reference.answer(connection, bed, operation, request.want)
             differs = compare.difference(compare.normal(data), compare.normal(wanted))
             if differs:
@@ -116,7 +116,7 @@ def _measure(
     where = {"contender": contender.name, "operation": operation.name, "connections": connections, "run": run}
     turns.found.append({**where, **load.plain(stretch), "odd": odd})
     say(
-        f"run {run + 1}, c={connections:<3} {operation.name:<11}{contender.name:<26}{stretch.rps:>9,.0f} rps  "
+        f"run {run + 1}, c={connections:<3} {operation.name:<21}{contender.name:<24}{stretch.rps:>9,.0f} rps  "
         f"p50 {stretch.p50:>7.2f}  p99 {stretch.p99:>8.2f} ms  server {stretch.server_us:>7.0f}  "
         f"PG {stretch.postgres_us:>6.0f} µs" + ("  FAILED " + str(stretch.failed) if stretch.failed else "")
         + ("  ODD SIZE" if odd else "")

@@ -1,7 +1,7 @@
 """Ariadne, schema first, over the same asyncpg reads; its loaders are Strawberry's, which stand alone."""
 
-import datetime
 import functools
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,7 @@ query, creator, connection, video = (
     ObjectType("Video"),
 )
 big_int = ScalarType("BigInt", value_parser=int)
-date_time = ScalarType(
-    "DateTime", serializer=datetime.datetime.isoformat, value_parser=datetime.datetime.fromisoformat
-)
+date_time = ScalarType("DateTime", serializer=datetime.isoformat, value_parser=datetime.fromisoformat)
 
 
 class Reads:
@@ -47,10 +45,10 @@ async def resolve_creator(_: Any, info: Any, id: str) -> Any:
 
 @query.field("creators")
 async def resolve_creators(
-    _: Any, info: Any, first: int = 20, after: Any = None, filter: Any = None, orderBy: Any = None
+    _: Any, info: Any, first: int = 20, after: Any = None, filter: Any = None, **order_by: Any
 ) -> Any:
     least = (filter or {}).get("followersMin")
-    order = orderBy or {"field": "CONNECTED_AT", "direction": "DESC"}
+    order = order_by.get("orderBy") or {"field": "CONNECTED_AT", "direction": "DESC"}
     found = await reads.creators(
         info.context.pool, info.context.account, first, after, least, order["field"], order["direction"]
     )
@@ -63,10 +61,8 @@ async def resolve_total(page: Any, info: Any) -> int:
 
 
 @creator.field("videos")
-async def resolve_videos(
-    row: Any, info: Any, first: int = 20, filter: Any = None, orderBy: Any = None
-) -> Any:
-    order = orderBy or {"field": "PUBLISHED_AT", "direction": "DESC"}
+async def resolve_videos(row: Any, info: Any, first: int = 20, filter: Any = None, **order_by: Any) -> Any:
+    order = order_by.get("orderBy") or {"field": "PUBLISHED_AT", "direction": "DESC"}
     least = (filter or {}).get("viewsMin")
     loader = info.context.loader(reads.videos, first, least, order["field"], order["direction"])
     return _page(await loader.load(row["id"]), first)
