@@ -7,7 +7,17 @@ import typer
 
 import resolvers
 from db import migrate as migrations
-from server import cli_accounts, cli_credits, cli_demo, cli_keys, opening, output, processes
+from server import (
+    cli_accounts,
+    cli_credits,
+    cli_demo,
+    cli_keys,
+    cli_members,
+    cli_signing,
+    opening,
+    output,
+    processes,
+)
 from server.settings import ROOT
 
 app = typer.Typer(
@@ -19,8 +29,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(cli_accounts.app, name="accounts")
+app.add_typer(cli_members.app, name="members")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_credits.app, name="credits")
+app.add_typer(cli_signing.app, name="signing")
 app.command("demo")(cli_demo.demo)
 app.command("run")(cli_demo.run)
 

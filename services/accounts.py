@@ -58,12 +58,24 @@ UPDATES = {
 }
 
 FIND_MEMBER = """
-select id from members where account_id = :account_id and (email = :email or id = cast(:id as uuid))
+select id, email, role, joined_at from members where account_id = :account_id and (email = :email or id = cast(:id as uuid))
 """
 
 MEMBERS = (
     "select id, email, role, joined_at from members where account_id = :account_id order by joined_at, id"
 )
+
+# Keys before their maker, in the order in which a rotation holds them; all owners, so that one stays.
+HOLD_KEYS = """
+select id from api_keys where account_id = :account_id and created_by = :member_id order by id for no key update
+"""
+HOLD_MEMBERS = """
+select id, role from members
+ where account_id = :account_id and (id = :member_id or role = 'OWNER')
+ order by id for update
+"""
+
+SET_ROLE = "update members set role = :role where account_id = :account_id and id = :member_id"
 
 DELETE_MEMBER = "delete from members where account_id = :account_id and id = :member_id"
 
@@ -191,8 +203,7 @@ async def update(session: AsyncSession, account_id: UUID, **changes: Unpack[Chan
 
 async def add_member(session: AsyncSession, account_id: UUID, email: str, role: str = "MEMBER") -> UUID:
     """A person who may have keys. Raises BadUserInput, Conflict."""
-    if role not in ROLES:
-        raise errors.BadUserInput(f"`role` must be one of {', '.join(ROLES)}.", argument="role")
+    _check_role(role)
     if not _EMAIL.match(email) or not email.isprintable():
         raise errors.BadUserInput("`email` must be an address, such as ada@example.com.", argument="email")
     values = {"account_id": account_id, "email": email.lower(), "role": role}
@@ -211,17 +222,35 @@ async def members(session: AsyncSession, account_id: UUID) -> list[Member]:
 async def remove_member(session: AsyncSession, account_id: UUID, which: str) -> None:
     """By id (a uuid) or email: ends their personal keys; the account's keys they made are due for rotation.
 
-    Raises NotFound.
+    Raises NotFound, Conflict (the last owner).
     """
-    match = _ID.match(which)
-    values = {"account_id": account_id, "email": which.lower(), "id": UUID(match[1]) if match else None}
-    member_id: UUID | None = await session.scalar(text(FIND_MEMBER), values)
-    if member_id is None:
-        raise errors.NotFound("member")
-    where = {"account_id": account_id, "member_id": member_id}
+    where = {"account_id": account_id, "member_id": (await find_member(session, account_id, which)).id}
+    await session.execute(text(HOLD_KEYS), where)
+    await _hold_members(session, where)
     await session.execute(text(LEAVE), where)
     await session.execute(text(DELETE_MEMBER), where)
     await api_keys.notify(session, account_id)
+
+
+async def set_role(session: AsyncSession, account_id: UUID, which: str, role: str) -> Member:
+    """What a member may do from now on. Raises BadUserInput, NotFound, Conflict (the last owner)."""
+    _check_role(role)
+    member = await find_member(session, account_id, which)
+    where = {"account_id": account_id, "member_id": member.id}
+    if role != "OWNER":
+        await _hold_members(session, where)
+    await session.execute(text(SET_ROLE), {**where, "role": role})
+    return await find_member(session, account_id, str(member.id))
+
+
+async def find_member(session: AsyncSession, account_id: UUID, which: str) -> Member:
+    """By id (`mem_<32 hex>` or a uuid) or email. Raises NotFound."""
+    match = _ID.match(which)
+    values = {"account_id": account_id, "email": which.lower(), "id": UUID(match[1]) if match else None}
+    row = (await session.execute(text(FIND_MEMBER), values)).one_or_none()
+    if row is None:
+        raise errors.NotFound("member")
+    return Member(*row)
 
 
 # -- inside
@@ -237,6 +266,20 @@ async def _check(session: AsyncSession, name: str, value: Any) -> Any:
     elif name != "canceled":
         raise TypeError(f"An account has no {name!r} to change.")
     return value
+
+
+async def _hold_members(session: AsyncSession, where: dict[str, UUID]) -> None:
+    """Until the transaction ends, nobody else changes who owns the account. Raises Conflict for its last owner."""
+    held = {row.id: row.role for row in await session.execute(text(HOLD_MEMBERS), where)}
+    if held.pop(where["member_id"], None) == "OWNER" and "OWNER" not in held.values():
+        raise errors.Conflict(
+            "An account keeps one owner.", remedy="Make somebody else an OWNER first (members set)."
+        )
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise errors.BadUserInput(f"`role` must be one of {', '.join(ROLES)}.", argument="role")
 
 
 async def _check_plan(session: AsyncSession, plan: str) -> None:

@@ -60,6 +60,8 @@ class Key:
     requests_per_minute: int | None
     monthly_credits: int | None
     last_used_at: datetime | None
+    last_used_ip: str | None
+    last_used_country: str | None
 
 
 # -- statements
@@ -73,6 +75,9 @@ select case when :livemode then coalesce(a.requests_per_minute, p.requests_per_m
   join plans p on p.name = a.plan
  where a.id = :account_id
 """
+
+# Held until the new key is committed: who removes its maker meanwhile waits, and then ends this key too.
+HOLD_MAKER = "select 1 from members where account_id = :account_id and id = :created_by for key share"
 
 # The key and its look-up in one statement, so that neither is ever there without the other.
 INSERT = """
@@ -99,7 +104,7 @@ case when revoked_at is not null then 'REVOKED'
 COLUMNS = f"""
 id, name, case when livemode then 'LIVE' else 'TEST' end as mode, hint, {STATUS} as status, scopes, allowed_ips,
 owner, created_by, created_at, expires_at, rotation_due_at, retires_at, replaces, replaced_by, requests_per_minute,
-monthly_credits, last_used_at
+monthly_credits, last_used_at, host(last_used_ip) as last_used_ip, last_used_country
 """
 
 LIST = f"""
@@ -323,6 +328,8 @@ async def _insert(
     prefix: str,
     replaces: UUID | None = None,
 ) -> NewKey:
+    if created_by is not None and owner == "MEMBER":
+        await _hold_maker(session, account_id, created_by)
     secret = key_format.mint(mode, prefix)
     values = {
         **_columns(terms),
@@ -337,6 +344,14 @@ async def _insert(
     key_id = await session.scalar(text(INSERT), values)
     await notify(session, account_id)
     return NewKey(key_id, secret, terms.name, mode, key_format.hint(secret), terms.scopes)
+
+
+async def _hold_maker(session: AsyncSession, account_id: UUID, created_by: UUID) -> None:
+    there = await session.scalar(text(HOLD_MAKER), {"account_id": account_id, "created_by": created_by})
+    if there is None:
+        raise errors.Conflict(
+            "The member whose key this would be has left.", remedy="Make it a key of the account: SERVICE."
+        )
 
 
 async def _lock(
