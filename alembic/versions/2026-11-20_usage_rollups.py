@@ -15,22 +15,19 @@ INSTANT = postgresql.TIMESTAMP(timezone=True)
 MARKS = ("roll-up", "origins", "spikes")
 # What each roll-up sums, besides whose it is.
 ROLLUPS = {
-    "usage_hourly": (
-        sa.Column("requests", sa.BigInteger(), nullable=False),
-        sa.Column("credits", sa.BigInteger(), nullable=False),
-        sa.Column("errors", sa.BigInteger(), nullable=False),
-        sa.Column("rate_limited", sa.BigInteger(), nullable=False),
-        sa.Column("last_used_at", INSTANT, nullable=False),
-    ),
-    "usage_hourly_fields": (
-        sa.Column("coordinate", sa.Text(), nullable=False),
-        sa.Column("calls", sa.BigInteger(), nullable=False),
-        sa.Column("thousandths", sa.BigInteger(), nullable=False),
-    ),
-    "usage_hourly_countries": (
-        sa.Column("country", sa.Text(), nullable=False),
-        sa.Column("requests", sa.BigInteger(), nullable=False),
-    ),
+    "usage_hourly": {
+        "requests": sa.BigInteger(),
+        "credits": sa.BigInteger(),
+        "errors": sa.BigInteger(),
+        "rate_limited": sa.BigInteger(),
+        "last_used_at": INSTANT,
+    },
+    "usage_hourly_fields": {
+        "coordinate": sa.Text(),
+        "calls": sa.BigInteger(),
+        "thousandths": sa.BigInteger(),
+    },
+    "usage_hourly_countries": {"country": sa.Text(), "requests": sa.BigInteger()},
 }
 DIVIDED_BY = {"usage_hourly_fields": ["coordinate"], "usage_hourly_countries": ["country"]}
 ANOMALIES = (
@@ -52,9 +49,7 @@ def upgrade() -> None:
         sa.Column("until", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_usage_marks")),
     )
-    op.execute(
-        sa.insert(marks).values([{"name": name, "until": sa.text("'-infinity'")} for name in MARKS])
-    )
+    op.execute(sa.insert(marks).values([{"name": name, "until": sa.text("'-infinity'")} for name in MARKS]))
     for name, columns in ROLLUPS.items():
         _create_rollup(name, columns)
     op.create_table(
@@ -70,7 +65,7 @@ def upgrade() -> None:
     _create_anomalies()
 
 
-def _create_rollup(name: str, columns: tuple[sa.Column[object], ...]) -> None:
+def _create_rollup(name: str, columns: dict[str, sa.types.TypeEngine[object]]) -> None:
     key = ["account_id", "livemode", "key_id", "hour", *DIVIDED_BY.get(name, [])]
     op.create_table(
         name,
@@ -78,7 +73,7 @@ def _create_rollup(name: str, columns: tuple[sa.Column[object], ...]) -> None:
         sa.Column("livemode", sa.Boolean(), nullable=False),
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("hour", INSTANT, nullable=False),
-        *columns,
+        *(sa.Column(column, kind, nullable=False) for column, kind in columns.items()),
         sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{name}")),
     )
     op.create_index(f"ix_{name}_account", name, ["account_id", "livemode", "hour"])
@@ -99,7 +94,9 @@ def _create_anomalies() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.CheckConstraint(f"kind in ({kinds})", name=op.f("ck_anomalies_kind")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_anomalies")),
-        sa.UniqueConstraint("account_id", "key_id", "kind", "about", name=op.f("uq_anomalies_account_id_key_id_kind_about")),
+        sa.UniqueConstraint(
+            "account_id", "key_id", "kind", "about", name=op.f("uq_anomalies_account_id_key_id_kind_about")
+        ),
     )
     op.create_index("ix_anomalies_newest", "anomalies", ["account_id", "livemode", "at", "id"])
 
