@@ -2,8 +2,8 @@
 
 `account_id` comes first in every tenant table's primary key, unique index and foreign key, so that the
 tables can be spread over machines by account. The exceptions are global look-ups (`key_lookups`,
-`oauth_states`), where a request arrives before its account is known, and `usage_marks`, which tell how
-far jobs over all accounts have come. `livemode` separates the two
+`oauth_states`), where a request arrives before its account is known, `usage_marks`, which tell how
+far jobs over all accounts have come, and what is said of a platform as a whole. `livemode` separates the two
 worlds in every row a partner can see. Ids are uuidv7: they sort by the time they were made.
 """
 
@@ -49,6 +49,7 @@ class Table(DeclarativeBase):
         datetime: Instant,
         bytes: LargeBinary,
         list[str]: ARRAY(Text),
+        list[int]: ARRAY(BigInteger),
         dict[str, Any]: JSONB,
     }
 
@@ -72,6 +73,7 @@ class Plan(Table):
     requests_per_minute: Mapped[int]
     test_requests_per_minute: Mapped[int]
     max_websockets: Mapped[int]
+    sync_hours: Mapped[int] = mapped_column(server_default=text("24"))
 
 
 class Account(Table):
@@ -161,6 +163,10 @@ class KeyLookup(Table):
 
 
 class Creator(Table):
+    """`next_sync_at`: null while there is nothing to wait for (no living grant). `read_whole_at`,
+    `read_deep_at`: when a sync last read every video, and those of the last 90 days.
+    """
+
     __tablename__ = "creators"
     __table_args__ = (
         PrimaryKeyConstraint("account_id", "id"),
@@ -179,6 +185,23 @@ class Creator(Table):
         Index("ix_creators_followers", "account_id", "livemode", text("coalesce(followers, -1)"), "id"),
         Index("ix_creators_likes", "account_id", "livemode", text("coalesce(likes, -1)"), "id"),
         Index("ix_creators_username", "account_id", "livemode", text('username collate "C"'), "id"),
+        # Two global look-ups: a platform's own message names a person, and no account.
+        Index("ix_creators_person", "platform", "livemode", "external_id"),
+        Index(
+            "ix_creators_app_scoped_id",
+            "platform",
+            "livemode",
+            "app_scoped_id",
+            postgresql_where=text("app_scoped_id is not null"),
+        ),
+        Index(
+            "ix_creators_due",
+            "account_id",
+            "livemode",
+            "platform",
+            "next_sync_at",
+            postgresql_where=text("next_sync_at is not null"),
+        ),
         Index("ix_creators_reference", "account_id", "livemode", "reference"),
         Index("ix_creators_search", "search", postgresql_using="gin"),
     )
@@ -187,6 +210,7 @@ class Creator(Table):
     livemode: Mapped[bool]
     platform: Mapped[str]
     external_id: Mapped[str]
+    app_scoped_id: Mapped[str | None]
     reference: Mapped[str | None]
     username: Mapped[str]
     display_name: Mapped[str | None]
@@ -202,6 +226,9 @@ class Creator(Table):
     engagement_rate: Mapped[float | None]
     connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
     synced_at: Mapped[datetime | None]
+    next_sync_at: Mapped[datetime | None]
+    read_deep_at: Mapped[datetime | None]
+    read_whole_at: Mapped[datetime | None]
     search: Mapped[str] = mapped_column(
         TSVECTOR,
         Computed(
@@ -214,7 +241,8 @@ class Creator(Table):
 class Grant(Table):
     """The consent a creator gave. Tokens are sealed by `services.vault`, bound to this row.
 
-    `version` rises with each write of tokens (compare and swap); `lease_until` marks the one refresher.
+    `version` rises with each write of tokens (compare and swap); `lease_until` marks the one refresher;
+    `renew_at`: when it is renewed at the latest, used or not; `refused_at`: when the platform refused it.
     """
 
     __tablename__ = "grants"
@@ -224,6 +252,9 @@ class Grant(Table):
             ["account_id", "creator_id"], ["creators.account_id", "creators.id"], ondelete="CASCADE"
         ),
         _one_of("status", "ACTIVE", "NEEDS_REAUTH"),
+        # For jobs over all accounts.
+        Index("ix_grants_renew_at", "renew_at", postgresql_where=text("status = 'ACTIVE'")),
+        Index("ix_grants_refused_at", "refused_at", postgresql_where=text("status = 'NEEDS_REAUTH'")),
     )
     account_id: Mapped[UUID]
     creator_id: Mapped[UUID]
@@ -237,6 +268,39 @@ class Grant(Table):
     refreshed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
     lease_until: Mapped[datetime | None]
+    renew_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]
+
+
+class PlatformBudget(Table):
+    """Calls made in a platform's window: `used` a slot, the newest last. Global: the limit is our app's."""
+
+    __tablename__ = "platform_budgets"
+    __table_args__ = (
+        PrimaryKeyConstraint("platform", "livemode", "endpoint"),
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+    platform: Mapped[str]
+    livemode: Mapped[bool]
+    endpoint: Mapped[str]
+    slot: Mapped[int]
+    used: Mapped[list[int]]
+
+
+class PlatformRefusal(Table):
+    """How often a platform was asked with a grant, and refused it definitively. Global: a wave knows no account."""
+
+    __tablename__ = "platform_refusals"
+    __table_args__ = (
+        PrimaryKeyConstraint("platform", "livemode", "minute", "part"),
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+    platform: Mapped[str]
+    livemode: Mapped[bool]
+    minute: Mapped[datetime]
+    part: Mapped[int]
+    attempts: Mapped[int]
+    refusals: Mapped[int]
 
 
 _VIDEO_ORDERS = {
@@ -357,7 +421,10 @@ class VideoStats(Table):
 
 
 class Sync(Table):
-    """One reading of a creator. `fence` rises each time a worker takes it: an older taker writes nothing."""
+    """One reading of a creator. `fence` rises each time a worker takes it: an older taker writes nothing.
+
+    `back_to`: videos published before it are left for another time; null: every video is read.
+    """
 
     __tablename__ = "syncs"
     __table_args__ = (
@@ -383,6 +450,7 @@ class Sync(Table):
     livemode: Mapped[bool]
     status: Mapped[str] = mapped_column(server_default=text("'QUEUED'"))
     trigger: Mapped[str]
+    back_to: Mapped[datetime | None]
     slice: Mapped[int] = mapped_column(server_default=text("0"))
     cursor: Mapped[dict[str, Any] | None]
     fence: Mapped[int] = mapped_column(server_default=text("0"))
