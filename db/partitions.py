@@ -1,5 +1,6 @@
 """Partitions made ahead and dropped when old: a job calls `ensure` and `drop_old` once a day."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -57,13 +58,26 @@ async def ensure(session: AsyncSession, now: datetime) -> None:
             start = after
 
 
-async def drop_old(session: AsyncSession, now: datetime) -> list[str]:
-    """Drop partitions past their time; answers their names."""
+def oldest_kept(table: str, now: datetime) -> datetime:
+    """Where a series begins whose partitions are dropped: the start of its oldest."""
+    series = next(series for series in SERIES if series.table == table)
+    assert series.kept_days is not None
+    return _start(series, now - timedelta(days=series.kept_days))
+
+
+async def drop_old(
+    session: AsyncSession, now: datetime, *, used_until: Mapping[str, datetime] | None = None
+) -> list[str]:
+    """Drop partitions past their time; answers their names.
+
+    `used_until`: a table's rows from that instant on are still needed, however old.
+    """
     dropped: list[str] = []
     for series in SERIES:
         if series.kept_days is None:
             continue
-        oldest = _name(series, _start(series, now - timedelta(days=series.kept_days)))
+        needed = min(oldest_kept(series.table, now), (used_until or {}).get(series.table, now))
+        oldest = _name(series, _start(series, needed))
         names = await session.scalars(
             text("select inhrelid::regclass::text from pg_inherits where inhparent = cast(:t as regclass)"),
             {"t": series.table},

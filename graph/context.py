@@ -14,7 +14,7 @@ from graph import ids
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
-from services import access_tokens, addresses, callers, credits, errors, events, rate_limits, vault
+from services import access_tokens, addresses, anomalies, callers, credits, errors, events, rate_limits, vault
 from services.platforms import registry
 
 log = structlog.get_logger()
@@ -29,6 +29,7 @@ class Services:
     callers: callers.Callers
     tokens: access_tokens.AccessTokens
     cashier: credits.Cashier
+    notes: anomalies.Notes
     limits: rate_limits.RateLimits
     vault: vault.Vault
     platforms: registry.Platforms
@@ -65,6 +66,8 @@ class Asked:
     quote_only: bool = False
     receipt: bool = False
     idempotency_key: str | None = None
+    document_id: str | None = None
+    document_hash: str | None = None
 
 
 @dataclass
@@ -94,12 +97,19 @@ class Context:
             credits=charge,
             operation=self.operation.name,
             operation_hash=self.operation.hash,
-            coordinates=dict(delivered.counts),
+            coordinates=(delivered if delivered.counts or not charge else self._asked_for()).shares(charge),
             code=code,
             duration_us=int((datetime.now(UTC) - started).total_seconds() * 1_000_000),
             ip=self.asked.ip,
             country=self.asked.country,
         )
+
+    def _asked_for(self) -> Delivered:
+        """What was charged for where nothing was found: the roots."""
+        asked = Delivered()
+        for root in self.operation.roots(self.variables):
+            asked.add(f"{self.operation.root_type}.{root.name}", 0)
+        return asked
 
 
 async def build_context(
@@ -124,6 +134,15 @@ async def build_context(
         raise
 
 
+async def authenticate_again(
+    services: Services, secret: str | None, visit: Visit, now: datetime
+) -> callers.Caller:
+    """Who a secret that was let in belongs to by now; counts nothing. Raises Unauthenticated, Forbidden."""
+    if secret and secret.count(".") == JWT_DOTS:
+        return await services.tokens.authenticate(secret, now)
+    return await services.callers.authenticate(secret, visit.ip, now)
+
+
 def is_exposed(caller: callers.Caller, visit: Visit) -> bool:
     """Whether a server key came from where anybody can read it. Access tokens are made for that place."""
     return visit.by_page and caller.token_expires_at is None
@@ -144,8 +163,9 @@ def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> 
         raise refusal
 
 
-def note_anomaly(services: Services, caller: callers.Caller, kind: str, visit: Visit) -> None:
+def note_anomaly(services: Services, caller: callers.Caller, kind: anomalies.Kind, visit: Visit) -> None:
     """Something that the key's owner should hear of. `kind` is one of the schema's AnomalyKind."""
+    services.notes.note(caller, kind)
     log.warning("anomaly", kind=kind, key=ids.write("ApiKey", caller.key_id), ip=str(visit.ip))
 
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -37,6 +38,17 @@ class PageInfo:
         description="Cursor of the first entry; null on an empty page."
     )
     end_cursor: str | None = strawberry.field(description="Cursor of the last entry; null on an empty page.")
+
+
+def sized(arguments: Mapping[str, Any]) -> tuple[str, int]:
+    """The argument that says how many, and how many. Raises BadUserInput outside 1 to 100."""
+    first, last = arguments.get("first"), arguments.get("last")
+    if first is not None and last is not None:
+        raise errors.BadUserInput("Give `first` or `last`, not both.", argument="first")
+    name, size = ("last", last) if last is not None else ("first", DEFAULT if first is None else first)
+    if not 1 <= size <= MOST:
+        raise errors.BadUserInput(f"`{name}` must be between 1 and {MOST}, not {size}.", argument=name)
+    return name, size
 
 
 ValueKind = Literal["instant", "int", "float", "text"]

@@ -13,6 +13,10 @@ from graph.policy import FREE, NOT_FOR_SOME_CREATORS, Policy
 from services import errors
 
 MOST_QUOTES = 64
+# Lists that are no connections: as many as `first` says. What stands below their entries may have a price.
+LED_BY_FIRST = frozenset(
+    f"Usage.{name}" for name in ("byKey", "byMember", "byField", "byCountry", "anomalies")
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class _Walk:
             self.object(type_name, field.by_type[type_name], path, count)
 
     def times(self, field: Field, coordinate: str) -> int:
-        return plan.sized(field.arguments(self.variables))[1] if coordinate in self.policy.paged else 1
+        sized = coordinate in self.policy.paged or coordinate in LED_BY_FIRST
+        return plan.sized(field.arguments(self.variables))[1] if sized else 1
 
     def scope(self, coordinate: str) -> None:
         if coordinate in NOT_FOR_SOME_CREATORS:

@@ -76,7 +76,7 @@ def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -
             check(reader.context, arguments)
         kind = ROOTS[field.name]
         value = await reader.list((field.key,), field, kind, "Query")
-        if isinstance(kind, Many) and kind.single:
+        if kind.single:
             return value[0] if value else None
         return value
 
@@ -137,6 +137,7 @@ PLANNED: Mapping[str, ReadRoot] = {
     "plans": _listed(),
     "apiKey": _by_id("ApiKey"),
     "apiKeys": _listed(_own_mode),
+    "usage": _listed(),
 }
 
 

@@ -2,11 +2,11 @@
 
 import strawberry
 
+from graph import fields
 from graph.types import usage as types
-from services import errors
 
 
 async def usage(
     info: strawberry.Info, from_: types.UsageFrom = strawberry.UNSET, to: types.UsageTo = strawberry.UNSET
 ) -> types.Usage:
-    raise errors.NotImplementedYet("usage")
+    return await fields.root(info)

@@ -19,6 +19,7 @@ from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
 from services import (
     access_tokens,
+    anomalies,
     api_keys,
     callers,
     countries,
@@ -49,6 +50,7 @@ class House:
 
     async def close(self) -> None:
         await self.services.cashier.close()
+        await self.services.notes.close()
         await self.http.close()
         await self.services.database.close()
         self.countries.close()
@@ -65,6 +67,7 @@ async def build_house(settings: Settings, database: Database) -> House:
         callers=keys,
         tokens=access_tokens.AccessTokens(database, keys, issuer=settings.public),
         cashier=credits.Cashier(database),
+        notes=anomalies.Notes(database),
         limits=rate_limits.RateLimits(),
         vault=sealed,
         platforms=build_platforms(settings, http),

@@ -14,6 +14,7 @@ from server import (
     cli_keys,
     cli_members,
     cli_signing,
+    cli_usage,
     opening,
     output,
     processes,
@@ -32,6 +33,7 @@ app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_members.app, name="members")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_credits.app, name="credits")
+app.add_typer(cli_usage.app, name="usage")
 app.add_typer(cli_signing.app, name="signing")
 app.command("demo")(cli_demo.demo)
 app.command("run")(cli_demo.run)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import partitions
 from db.session import Database
-from services import connecting, erase, jobs, schedule, sync
+from services import anomalies, connecting, erase, jobs, schedule, sync, usage
 from services.platforms import registry
 from services.vault import Vault
 
@@ -18,6 +18,8 @@ CONCURRENCY = 20
 SWEEP_EVERY = timedelta(seconds=30)
 REFRESH_EVERY = timedelta(minutes=5)
 HOUSEKEEPING_EVERY = timedelta(days=1)
+ROLL_UP_EVERY = timedelta(minutes=1)
+ANOMALIES_EVERY = timedelta(minutes=3)
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,8 @@ async def run(
     periodics = [
         jobs.Periodic("sweep", SWEEP_EVERY, _transaction(database, schedule.sweep)),
         jobs.Periodic("refresh", REFRESH_EVERY, _transaction(database, schedule.refresh)),
+        jobs.Periodic("roll-up", ROLL_UP_EVERY, lambda: usage.roll_up(database)),
+        jobs.Periodic("anomalies", ANOMALIES_EVERY, lambda: anomalies.find(database)),
         jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
     ]
     log.info("worker.started", concurrency=concurrency)
@@ -59,6 +63,9 @@ async def _keep_house(session: AsyncSession) -> None:
     """Partitions ahead, old ones gone, and what nobody asks for any more."""
     now = datetime.now(UTC)
     await partitions.ensure(session, now)
-    await partitions.drop_old(session, now)
+    # Rows of hours that are not summed yet stay, however old.
+    await partitions.drop_old(session, now, used_until={"usage_events": await usage.rolled_until(session)})
+    await usage.forget_old(session, now)
+    await anomalies.forget_old(session, now)
     await connecting.forget_old(session, now)
     await jobs.trim(session)

@@ -13,7 +13,7 @@ import orjson
 
 from graph.planner import compile as compiling
 from graph.planner import plan
-from graph.planner.mapping import Lookup
+from graph.planner.mapping import Lookup, Series
 
 Layout = compiling.Layout
 TYPE = ""  # the key under which a node's type stands: no response key can be empty
@@ -116,7 +116,8 @@ class _Writer:
             items = "[]"
         extras = (inner.total, inner.before_exists, inner.after_exists)
         passed = ", ".join("None" if slot is None else f"s{slot}" for slot in extras)
-        return f"list_{number}({items}, sizes, counts, {passed})"
+        made = f"list_{number}({items}, sizes, counts, {passed})"
+        return f"{made}[0]" if isinstance(inner.block.kind, Series) and inner.block.kind.single else made
 
 
 def _target(layout: Layout) -> str:

@@ -32,7 +32,7 @@ from sqlalchemy.types import Boolean, Double, TypeEngine
 from graph import pagination
 from graph.planner import plan
 from graph.planner.entities import INSTANT
-from graph.planner.mapping import Column, Entity, Many, Read, Reader, SeriesRequest, Tenant
+from graph.planner.mapping import Column, Entity, Many, Read, Reader, Series, SeriesRequest, Tenant
 from services import errors
 
 KEY = "key"  # the order's value, as a page carries it
@@ -103,6 +103,7 @@ class Compiler:
     def __init__(self, *, restricted: bool) -> None:
         self.readers: dict[str, Reader] = {}
         self.aliases = 0
+        self.around: list[SeriesRequest] = []  # the series whose lists are being made
         self.restricted = restricted
         self.tenant = Tenant(
             self.bind(lambda read: read.account_id, UUID(), "account"),
@@ -169,10 +170,14 @@ class Compiler:
         elif block.entity is not None:
             query, row = self.by_id(block, block.entity)
         else:
-            query, row = self.series(block, owner)
+            request = self.request(block, owner)
+            query = row = block.kind.rows(request).subquery(self.name("series"))  # type: ignore[union-attr]
+            self.around.append(request)
         joins: list[FromClause] = []
         for output in block.outputs:
             self.output(output, row, layout, slots, joins)
+        if isinstance(block.kind, Series):
+            self.around.pop()
         if block.page and block.wants_cursors:
             layout.cursor = slots.add(self.cursor(block, block.page, row))
         if block.entity is not None and (depth == 0 or not slots.elements):
@@ -188,10 +193,7 @@ class Compiler:
         for join in joins:
             source = source.outerjoin(join, true())
         named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
-        statement = select(*named).select_from(source)
-        if block.page:
-            statement = statement.order_by(*_sorted(block.page, row.c[KEY], row.c.id))
-        return statement, layout
+        return _in_order(select(*named).select_from(source), block, row), layout
 
     def page(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
         """The page, cut before anything is joined to it."""
@@ -219,20 +221,18 @@ class Compiler:
         found = cut.subquery(self.name("found"))
         return found, found
 
-    def series(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
+    def request(self, block: plan.Block, owner: FromClause | None) -> SeriesRequest:
         kind: Any = block.kind
-        request = SeriesRequest(
+        return SeriesRequest(
             owner=_outer(owner, kind.here) if kind.here and owner is not None else None,
             within=_outer(owner, kind.within) if kind.within and owner is not None else None,
             tenant=self.tenant,
             shape=block.shape,
             columns=tuple(sorted(_needed(block))),
-            bind=lambda reader, type_: self.bind(
-                lambda read: reader(read.arguments(block.field), read.now), type_
-            ),
+            asked=block.field,
+            bind_read=self.bind,
+            outer=self.around[-1] if self.around else None,
         )
-        found = kind.rows(request).subquery(self.name("series"))
-        return found, found
 
     # -- what goes out
 
@@ -412,6 +412,15 @@ def _sorted(
     page: plan.Page, key: ColumnElement[Any], id: ColumnElement[Any]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return (key.desc(), id.desc()) if page.descending != page.backward else (key.asc(), id.asc())
+
+
+def _in_order(statement: Select[Any], block: plan.Block, row: FromClause) -> Select[Any]:
+    """Joins may mix up what a page or series had in order."""
+    if block.page:
+        return statement.order_by(*_sorted(block.page, row.c[KEY], row.c.id))
+    if isinstance(block.kind, Series) and block.kind.placed:
+        return statement.order_by(row.c.place)
+    return statement
 
 
 def _needed(block: plan.Block) -> set[str]:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 
 from db import models
 from graph import cost
-from graph.planner import filters
+from graph.planner import filters, usage
 from graph.planner.mapping import (
     Column,
     Embedded,
@@ -343,6 +343,7 @@ ENTITIES: dict[str, Entity] = {
             "retiresAt": Column(("retires_at", "retiring_since"), lambda row: instant_text(row.c.retires_at)),
             "replaces": One("ApiKey", here="replaces", there="id", nullable=True),
             "replacedBy": One("ApiKey", here="replaced_by", there="id", nullable=True),
+            "usage": usage.OF_ONE_KEY,
         },
     ),
     "Member": Entity("Member", models.Member.__table__, MEMBER_FIELDS, has_livemode=False),
@@ -375,4 +376,5 @@ ROOTS: dict[str, Many | Series] = {
         single=True,
     ),
     "plans": Series(_plans, PLAN_FIELDS),
+    "usage": usage.OF_ACCOUNT,
 }

@@ -113,6 +113,8 @@ class Series:
     """A plain list, oldest first, of rows that `rows` selects: history points, members, plans.
 
     `here`: our column that names the owner; `within`: another that comes before it in the rows' index.
+    `placed`: the rows have a column `place` that keeps their order. `single`: there is always one row,
+    and the field answers it itself, not a list; `weight`: what it costs.
     """
 
     rows: Callable[["SeriesRequest"], Any]
@@ -120,18 +122,37 @@ class Series:
     here: str | None = None
     within: str | None = None
     shape: Callable[[Mapping[str, Any]], Any] = lambda _: None
+    placed: bool = False
+    single: bool = False
+    weight: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeriesRequest:
-    """What a series' rows are selected by: the owner's columns, the tenant, its shape, the columns asked for, a binder."""
+    """What a series' rows are selected by: the owner's columns, the tenant, its shape, the columns asked for, binders.
+
+    `outer`: the request of the series in which this one is a list, if it is one.
+    """
 
     owner: Any
     within: Any
     tenant: Tenant
     shape: Any
     columns: tuple[str, ...]
-    bind: Callable[[Callable[[Mapping[str, Any], datetime], Any], TypeEngine[Any]], Any]
+    asked: Field
+    bind_read: Callable[[Reader, TypeEngine[Any]], Any]
+    outer: "SeriesRequest | None" = None
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def bind(self, reader: Callable[[Mapping[str, Any], datetime], Any], kind: TypeEngine[Any]) -> Any:
+        """A value made of the field's own arguments."""
+        return self.bind_read(lambda read: reader(read.arguments(self.asked), read.now), kind)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What several parts of the statement share: a bound value, a set of rows."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
 
 @dataclass(frozen=True)

@@ -146,19 +146,7 @@ class Block:
 # -- the shape of a request: all that changes the SQL text, and nothing else
 
 
-def sized(arguments: Mapping[str, Any]) -> tuple[str, int]:
-    """The argument that says how many, and how many. Raises BadUserInput outside 1 to 100."""
-    first, last = arguments.get("first"), arguments.get("last")
-    if first is not None and last is not None:
-        raise errors.BadUserInput("Give `first` or `last`, not both.", argument="first")
-    name, size = (
-        ("last", last) if last is not None else ("first", pagination.DEFAULT if first is None else first)
-    )
-    if not 1 <= size <= pagination.MOST:
-        raise errors.BadUserInput(
-            f"`{name}` must be between 1 and {pagination.MOST}, not {size}.", argument=name
-        )
-    return name, size
+sized = pagination.sized
 
 
 def size_of(kind: Many | Series | Lookup, arguments: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from db.session import Connection
+from graph import cost
 from graph.planner import assemble, plan
 from graph.planner import compile as compiling
 from graph.planner.mapping import Lookup, Many, Read, Series
@@ -53,6 +54,23 @@ class Delivered:
     def add(self, coordinate: str, count: int, thousandths: int = 0) -> None:
         self.counts[coordinate] = self.counts.get(coordinate, 0) + count
         self.thousandths[coordinate] = self.thousandths.get(coordinate, 0) + thousandths
+
+    def shares(self, charge: int) -> dict[str, list[int]]:
+        """What usage rows tell: by coordinate, how many, and its share of the charge in thousandths.
+
+        Shared by weight (evenly where nothing has any), to the last thousandth: shares sum to the charge.
+        """
+        if not charge:
+            return {name: [count, 0] for name, count in self.counts.items()}
+        weights = self.thousandths if self.total else dict.fromkeys(self.counts, 1)
+        whole, so_far, given = sum(weights.values()), 0, 0
+        shared: dict[str, list[int]] = {}
+        for name, count in self.counts.items():
+            so_far += weights[name]
+            share = charge * cost.THOUSANDTHS * so_far // whole - given
+            given += share
+            shared[name] = [count, share]
+        return shared
 
     def clear(self) -> None:
         """Nothing was delivered after all."""
@@ -123,7 +141,7 @@ def _prices(blocks: tuple[plan.Block, ...]) -> Iterator[Price]:
 
 def _occurrences(block: plan.Block, output: plan.Output) -> Iterator[tuple[str, int]]:
     """What one row of a list delivers by one of its outputs. An edge costs its node, asked for or not."""
-    weight = block.entity.weight if block.entity else 0
+    weight = block.entity.weight if block.entity else getattr(block.kind, "weight", 0)
     if isinstance(output, plan.Nodes):
         yield block.coordinate, weight
         yield from _linked(output.members)
