@@ -42,12 +42,11 @@ def alone() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SystemExit("bench: another one is running") from None
+        # Of our own, so that asyncio does not put off Ctrl-C until a measurement's end.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
         os.sched_setaffinity(0, {OTHER_CORE})
-        try:
-            yield
-        except KeyboardInterrupt:
-            sys.exit(130)
+        yield
 
 
 @contextlib.contextmanager
