@@ -3,7 +3,7 @@
 `account_id` comes first in every tenant table's primary key, unique index and foreign key, so that the
 tables can be spread over machines by account. The exceptions are global look-ups (`key_lookups`,
 `oauth_states`), where a request arrives before its account is known, `usage_marks`, which tell how
-far jobs over all accounts have come, and what is said of a platform as a whole. `livemode` separates the two
+far jobs over all accounts have come, and what is said of or by a platform as a whole. `livemode` separates the two
 worlds in every row a partner can see. Ids are uuidv7: they sort by the time they were made.
 """
 
@@ -303,6 +303,10 @@ class PlatformRefusal(Table):
     refusals: Mapped[int]
 
 
+# The id that stands in a video's address: Instagram's bear a word in its place.
+PUBLIC_ID = (
+    "coalesce(substring(url from '^https?[^/]*//[^/]*instagram[^/]*/[a-z]+/([A-Za-z0-9_-]+)'), external_id)"
+)
 _VIDEO_ORDERS = {
     "published_at": "published_at",
     "views": "coalesce(views, -1)",
@@ -347,6 +351,14 @@ class Video(Table):
             for name, key in _VIDEO_ORDERS.items()
         ),
         Index("ix_videos_search", "search", postgresql_using="gin"),
+        # For whoever comes with an address: whose video is it?
+        Index(
+            "ix_videos_public_id",
+            "account_id",
+            "livemode",
+            text(PUBLIC_ID),
+            postgresql_where=text("gone_at is null"),
+        ),
     )
     account_id: Mapped[UUID]
     id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
@@ -529,6 +541,55 @@ class Revocation(Table):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=NOW)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PlatformEvent(Table):
+    """What a platform pushed to us, once. Global: it names a person, and no account; kept as a keyed hash.
+
+    `about`: when it happened there. `pending`: creators that are still to be erased, as
+    {"<creator>": "<account>"}; ids only.
+    """
+
+    __tablename__ = "platform_events"
+    __table_args__ = (
+        _one_of("kind", "REMOVED", "DELETION"),
+        Index("ix_platform_events_at", "at"),
+        Index("ix_platform_events_open", "at", postgresql_where=text("done_at is null")),
+    )
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    platform: Mapped[str]
+    livemode: Mapped[bool]
+    kind: Mapped[str]
+    reason: Mapped[str | None]
+    about: Mapped[datetime]
+    creators: Mapped[int]
+    pending: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    done_at: Mapped[datetime | None]
+
+
+class PublicVideo(Table):
+    """What a platform told about a public video, for a while. Global: it is told to anyone, and names no account.
+
+    Unlogged: a crash may empty it, and no backup brings back what a disconnect erased.
+    """
+
+    __tablename__ = "public_videos"
+    __table_args__ = (
+        PrimaryKeyConstraint("livemode", "platform", "external_id"),
+        Index("ix_public_videos_expires_at", "expires_at"),
+        {"prefixes": ["UNLOGGED"]},
+    )
+    livemode: Mapped[bool]
+    platform: Mapped[str]
+    external_id: Mapped[str]
+    found: Mapped[bool]
+    title: Mapped[str | None]
+    author_name: Mapped[str | None]
+    author_url: Mapped[str | None]
+    cover_url: Mapped[str | None]
+    html: Mapped[str | None]
+    expires_at: Mapped[datetime]
 
 
 class IdempotentAnswer(Table):
