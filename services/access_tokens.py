@@ -271,7 +271,15 @@ class AccessTokens:
                 sockets=int(claims["sockets"]),
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
             )
-        except (jwt.PyJWTError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (
+            jwt.PyJWTError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
             raise errors.InvalidToken("MALFORMED") from None
 
 
