@@ -143,6 +143,7 @@ class ApiKey(Table):
     last_used_at: Mapped[datetime | None]
     last_used_ip: Mapped[str | None] = mapped_column(INET)
     last_used_country: Mapped[str | None]
+    trusted_only: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class KeyLookup(Table):
@@ -790,3 +791,48 @@ class Anomaly(Table):
     about: Mapped[str]
     at: Mapped[datetime]
     detail: Mapped[str]
+
+
+# -- transports
+
+
+class TrustedDocument(Table):
+    """An operation that an account uploaded, asked for by the SHA-256 of its text."""
+
+    __tablename__ = "trusted_documents"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "hash"),
+        ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    )
+    account_id: Mapped[UUID]
+    hash: Mapped[bytes]
+    name: Mapped[str]
+    text: Mapped[str]
+    uploaded_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class SocketProcess(Table):
+    """A process with open sockets, and how long it counts as alive. Unlogged; global: it serves all accounts."""
+
+    __tablename__ = "socket_processes"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    alive_until: Mapped[datetime]
+
+
+class OpenSocket(Table):
+    """A socket or event stream; counts while its process lives. `token`: hash of the access token that opened it."""
+
+    __tablename__ = "open_sockets"
+    __table_args__ = (
+        PrimaryKeyConstraint("account_id", "id"),
+        _one_of("kind", "SOCKET", "STREAM"),
+        Index("ix_open_sockets_process", "process_id"),
+        {"prefixes": ["UNLOGGED"]},
+    )
+    account_id: Mapped[UUID]
+    id: Mapped[UUID]
+    livemode: Mapped[bool]
+    kind: Mapped[str]
+    token: Mapped[bytes | None]
+    process_id: Mapped[UUID]

@@ -23,7 +23,7 @@ ACCOUNT_SHARE = 5
 FACTS = """
 select k.account_id, a.name as account_name, k.id as key_id, k.name as key_name, k.hint as key_hint,
        k.livemode, k.scopes, k.allowed_ips, k.owner, k.created_by, k.expires_at, k.revoked_at, k.retiring_since,
-       k.retires_at, k.requests_per_minute as own_requests_per_minute, k.monthly_credits,
+       k.retires_at, k.requests_per_minute as own_requests_per_minute, k.monthly_credits, k.trusted_only,
        p.api_access and a.canceled_at is null as api_access,
        coalesce(a.max_websockets, p.max_websockets) as max_websockets,
        case when k.livemode then coalesce(a.requests_per_minute, p.requests_per_minute)
@@ -71,6 +71,7 @@ class Caller:
     monthly_credits: int | None
     api_access: bool
     max_websockets: int
+    trusted_only: bool = False
     allowed_creators: frozenset[UUID] | None = None
     token_expires_at: datetime | None = None
     """Set where an access token asks in the key's name."""
