@@ -28,7 +28,7 @@ def _wish(input: mutations.CreateAccessTokenInput) -> access_tokens.Wish:
     return access_tokens.Wish(
         expires_in=input.expires_in,
         max_websockets=input.max_websockets,
-        scopes=[scope.name for scope in input.scopes] if input.scopes else None,
+        scopes=[scope.name for scope in input.scopes or ()] if _given(input.scopes) else None,
         creator_ids=[ids.read("Creator", id, "allowedCreators") for id in creators or ()]
         if _given(creators)
         else None,
@@ -40,5 +40,5 @@ def _wish(input: mutations.CreateAccessTokenInput) -> access_tokens.Wish:
 
 
 def _given(value: Any) -> bool:
-    """Whether a list was given, be it empty: an empty one allows nobody, an absent one everybody."""
+    """Whether a list was given, be it empty: an empty one allows nothing, an absent one everything."""
     return value is not strawberry.UNSET and value is not None

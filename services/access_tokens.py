@@ -124,6 +124,8 @@ async def _creators(session: AsyncSession, caller: callers.Caller, wish: Wish) -
         list(wish.references or ()),
     )
     _check_many(len(ids) + len(usernames) + len(references))
+    if not all(_storable(name) for name in (*(name for _, name in usernames), *references)):
+        raise errors.NotFound("creator")
     values: dict[str, Any] = {
         "account_id": caller.account_id,
         "livemode": caller.livemode,
@@ -139,6 +141,11 @@ async def _creators(session: AsyncSession, caller: callers.Caller, wish: Wish) -
     if not (set(ids) <= there and set(values["usernames"]) <= named and set(references) <= referred):
         raise errors.NotFound("creator")
     return sorted(id.hex for id in there)
+
+
+def _storable(name: str) -> bool:
+    """Whether PostgreSQL takes a text; nobody is called by one that it does not."""
+    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _check_many(count: int) -> None:
