@@ -68,6 +68,10 @@ async def raw(session: AsyncSession) -> Connection:
     return driver
 
 
+def _as_text(json: str) -> str:
+    return json
+
+
 async def open_database(address: str, *, readers: int = 8, writers: int = 8) -> Database:
     """Connect; raises what asyncpg raises when the address is wrong or the server away."""
     reading = Readers(
@@ -85,6 +89,8 @@ async def open_database(address: str, *, readers: int = 8, writers: int = 8) -> 
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
+        # JSON stays text, as on the readers: a payload is read by the same plan on either.
+        json_deserializer=_as_text,
         connect_args={"command_timeout": STATEMENT_SECONDS, "server_settings": WRITER_SETTINGS},
     )
     return Database(address, reading, engine)

@@ -1,5 +1,6 @@
 """What resolvers call: a root field read by its plan, a mutation's payload filled in its transaction."""
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Info
 
 from db.session import raw
-from graph import cost, ids, roots
+from graph import cost, idempotent, ids, roots
 from graph.context import Context
 from graph.planner.reading import Delivered
 from graph.planner.selection import Field
@@ -55,14 +56,15 @@ class Filler(roots.Reader):
             if field.name == "__typename":
                 filled[field.key] = type_name
             else:
-                filled[field.key] = await self._filled(
+                filled[field.key] = await self.filled(
                     (*path, field.key), field, type_name, value[field.name]
                 )
         return filled
 
-    async def _filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:
+    async def filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:
+        """One field's plain value, or what its plan reads."""
         if isinstance(value, Ref):
-            return (await self.objects(path, field, value.type_name, [value.id], parent_type)).get(value.id)
+            return (await self.objects(path, field, value.type_name, [value.id], parent_type))[0]
         if isinstance(value, Mapping):
             return await self.fill(path, field.fields, field.type_name, value)
         if isinstance(value, list) and field.fields:
@@ -106,9 +108,17 @@ class Mutation:
         async with context_of(self.info).services.database.write() as session:
             yield session
 
-    async def settle(self, session: AsyncSession, value: Mapping[str, Any], *, free: bool = False) -> Any:
-        """Read the payload and charge for it, in the transaction.
+    async def settle(
+        self,
+        session: AsyncSession,
+        value: Mapping[str, Any],
+        *,
+        free: bool = False,
+        creator_id: UUID | None = None,
+    ) -> Any:
+        """Read the payload, keep it under an Idempotency-Key and charge for it, in the transaction.
 
+        `creator_id`: with whose disconnect the kept answer goes.
         Raises CreditsExhausted, Unauthenticated or Forbidden when the charge is refused; nothing is written then.
         """
         context, field, delivered = context_of(self.info), field_of(self.info), Delivered()
@@ -117,6 +127,7 @@ class Mutation:
         delivered.add(coordinate, 1, 0 if free else policy_of(self.info).weights.get(coordinate, 0))
         charge = 0 if free else cost.credits(delivered.total)
         context.would_cost += charge
+        await idempotent.keep(session, context, payload, creator_id)
         usage = context.usage(
             charge=charge if context.caller.livemode else 0,
             delivered=delivered,
@@ -142,11 +153,16 @@ def mutation(info: Info) -> Mutation:
 
 
 async def reread(info: Info, value: Mapping[str, Any]) -> Any:
-    """A payload as it stands after its transaction; not charged again."""
+    """A payload as it stands after its transaction, kept anew under an Idempotency-Key; not charged again."""
     field, context = field_of(info), context_of(info)
     async with context.services.database.read() as connection:
         reader = Filler(context, connection, Delivered())
-        return await reader.fill((field.key,), field.fields, field.type_name, value)
+        payload = await reader.fill((field.key,), field.fields, field.type_name, value)
+    if context.claim is not None:
+        with contextlib.suppress(errors.Conflict):  # erased meanwhile, by a disconnect
+            async with context.services.database.write() as session:
+                await idempotent.keep(session, context, payload)
+    return payload
 
 
 def creator_id(info: Info, text: str) -> UUID:

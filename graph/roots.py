@@ -33,30 +33,23 @@ class Reader:
 
     async def objects(
         self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
-    ) -> Mapping[UUID, Any]:
-        """Objects of one type by id: those that the caller may see."""
+    ) -> Sequence[Any]:
+        """Objects of one type by id, in order; None in place of what the caller may not see or is not there."""
         prepared = self._prepared(path, field, Lookup(type_name, typed=self.typed), parent_type)
-        found: Mapping[UUID, Any] = await prepared.run(
+        found: Mapping[int, Any] = await prepared.run(
             self.connection, self.context.read(tuple(wanted)), self.delivered
         )
-        return found
+        return [found.get(place) for place in range(1, len(wanted) + 1)]
 
     async def nodes(self, field: Field, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Any]:
-        """Objects of any types by id, in order, None in place of what is not there: one statement a type.
-
-        An id asked for again is read and charged again: it is delivered again, with all below it.
-        """
+        """Objects of any types by id, in order: one statement a type."""
         found: list[Any] = [None] * len(wanted)
-        left = list(enumerate(wanted))
-        while left:
-            first = {key: n for n, key in reversed(left)}
-            for type_name in dict.fromkeys(name for name, _ in first):
-                of_type = [id for name, id in first if name == type_name]
-                rows = await self.objects((field.key,), field, type_name, of_type, "Query")
-                for id, value in rows.items():
-                    found[first[type_name, id]] = value
-            taken = set(first.values())
-            left = [(n, key) for n, key in left if n not in taken]
+        for type_name in dict.fromkeys(name for name, _ in wanted):
+            places = [place for place, (name, _) in enumerate(wanted) if name == type_name]
+            ids = [wanted[place][1] for place in places]
+            values = await self.objects((field.key,), field, type_name, ids, "Query")
+            for place, value in zip(places, values, strict=True):
+                found[place] = value
         return found
 
     def _prepared(
@@ -86,14 +79,14 @@ def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -
 def _by_id(type_name: str) -> ReadRoot:
     async def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
         id = ids.read(type_name, arguments["id"])
-        return (await reader.objects((field.key,), field, type_name, [id], "Query")).get(id)
+        return (await reader.objects((field.key,), field, type_name, [id], "Query"))[0]
 
     return read
 
 
 async def _account(reader: Reader, field: Field, _arguments: Mapping[str, Any]) -> Any:
     id = reader.context.caller.account_id
-    return (await reader.objects((field.key,), field, "Account", [id], "Query")).get(id)
+    return (await reader.objects((field.key,), field, "Account", [id], "Query"))[0]
 
 
 async def _node(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:

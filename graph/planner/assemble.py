@@ -13,9 +13,9 @@ import orjson
 
 from graph.planner import compile as compiling
 from graph.planner import plan
+from graph.planner.layout import Layout, Statement
 from graph.planner.mapping import Lookup, Series
 
-Layout = compiling.Layout
 TYPE = ""  # the key under which a node's type stands: no response key can be empty
 
 
@@ -170,7 +170,7 @@ def _root(layout: Layout) -> str:
     return f"def run(rows, sizes, counts):\n    return list_0({items}, sizes, counts, {passed})"
 
 
-def generate(statement: compiling.Statement) -> Assembler:
+def generate(statement: Statement) -> Assembler:
     """The assembler of a statement's rows."""
     writer = _Writer()
     writer.block(statement.layout)

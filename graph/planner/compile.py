@@ -6,9 +6,7 @@ come as one JSON value of such columns. Every value leaves JSON-ready, so both a
 cut inside, before anything is joined; a page reads one row more than asked, which tells of a next page.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -29,12 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, asyncpg
 from sqlalchemy.types import Boolean, Double, TypeEngine
 
-from graph import pagination
-from graph.planner import plan
+from graph.planner import binds, needs, plan
 from graph.planner.entities import INSTANT
-from graph.planner.mapping import Column, Entity, Many, Read, Reader, Series, SeriesRequest, Tenant
+from graph.planner.layout import Layout, Slots, Statement
+from graph.planner.mapping import Column, Entity, Lookup, Many, Reader, Series, SeriesRequest, Tenant
 from services import errors
 
+PLACE = "place"  # where an id, or a point of a series, stands among its like
 KEY = "key"  # the order's value, as a page carries it
 _TYPES: dict[str, TypeEngine[Any]] = {
     "instant": INSTANT,
@@ -43,7 +42,6 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "text": Text(),
 }
 _SENT = {"instant": "timestamptz_send", "int": "int8send", "float": "float8send"}
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 JSON_DEPTH = 2  # lists this deep, and deeper, come as JSON
 JSON_CHUNK = 50  # a function takes at most 100 arguments
 MOST_COLUMNS = 1_500
@@ -51,57 +49,12 @@ MOST_LINKS = 64  # joins beside one row: 126 take PostgreSQL most of a second to
 _DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
-@dataclass(eq=False)
-class Slots:
-    """The columns of one set of rows, each once, in the order in which the assembler finds them."""
-
-    elements: list[ColumnElement[Any]] = field(default_factory=list)
-    is_json: list[bool] = field(default_factory=list)
-    _known: dict[Any, int] = field(default_factory=dict)
-
-    def add(self, element: ColumnElement[Any], *, is_json: bool = False, known_as: Any = None) -> int:
-        if known_as is not None and known_as in self._known:
-            return self._known[known_as]
-        self.elements.append(element)
-        self.is_json.append(is_json)
-        if known_as is not None:
-            self._known[known_as] = len(self.elements) - 1
-        return len(self.elements) - 1
-
-
-@dataclass(eq=False)
-class Layout:
-    """Where the assembler finds what: slots of each row, and the slots of the list itself in its parent."""
-
-    block: plan.Block
-    depth: int
-    leaves: dict[int, int] = field(default_factory=dict)  # id(member) -> slot
-    lists: dict[int, "Layout"] = field(default_factory=dict)  # id(member) -> layout of a list below
-    cursor: int | None = None
-    key: int | None = None
-    width: int = 0
-    is_json: tuple[bool, ...] = ()
-    arrays: tuple[int, ...] = ()  # in the parent's row
-    whole: int | None = None  # in the parent's row: all columns as one JSON value
-    total: int | None = None
-    before_exists: int | None = None
-    after_exists: int | None = None
-
-
-@dataclass(frozen=True)
-class Statement:
-    """SQL text, what to bind to $1, $2, …, and where the assembler finds what."""
-
-    sql: str
-    binds: tuple[Reader, ...]
-    layout: Layout
-
-
 class Compiler:
     """One statement in the making: its binds and its names."""
 
     def __init__(self, *, restricted: bool) -> None:
         self.readers: dict[str, Reader] = {}
+        self.checks: list[Reader] = []
         self.aliases = 0
         self.around: list[SeriesRequest] = []  # the series whose lists are being made
         self.restricted = restricted
@@ -148,14 +101,14 @@ class Compiler:
                 conditions.append(row.c[block.kind.there or ""] == _outer(owner, block.kind.here))
             for name, rule in block.page.filters if block.page else ():
                 conditions.append(
-                    rule.where(row, self.bind(_filter_reader(block, name), rule.type), self.tenant)
+                    rule.where(row, self.bind(binds.filter_reader(block, name), rule.type), self.tenant)
                 )
         return conditions
 
     def bound(self, block: plan.Block, page: plan.Page, row: FromClause, argument: str) -> tuple[Any, Any]:
         """The two sides of a comparison with a cursor: the row's place, and the cursor's."""
-        reader = _cursor_reader(block, page, argument)
-        value = self.bind(lambda read: _as_bound(page, reader(read).value), _TYPES[page.order.kind])
+        reader = binds.cursor_reader(block, page, argument)
+        value = self.bind(lambda read: binds.as_bound(page, reader(read).value), _TYPES[page.order.kind])
         id = self.bind(lambda read: reader(read).id, UUID())
         return tuple_(page.order.key(row), row.c.id), tuple_(value, id)
 
@@ -178,9 +131,21 @@ class Compiler:
             self.output(output, row, layout, slots, joins)
         if isinstance(block.kind, Series):
             self.around.pop()
+        self.complete(layout, slots, row)
+        source: Any = query
+        for join in joins:
+            source = source.outerjoin(join, true())
+        named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
+        return _in_order(select(*named).select_from(source), block, row), layout
+
+    def complete(self, layout: Layout, slots: Slots, row: FromClause) -> None:
+        """What the assembler needs besides what was asked: cursors, and something by which rows are known."""
+        block = layout.block
         if block.page and block.wants_cursors:
             layout.cursor = slots.add(self.cursor(block, block.page, row))
-        if block.entity is not None and (depth == 0 or not slots.elements):
+        if isinstance(block.kind, Lookup):
+            layout.key = slots.add(row.c[PLACE])
+        elif block.entity is not None and (layout.depth == 0 or not slots.elements):
             layout.key = slots.add(row.c[block.entity.key], known_as="key")
         elif not slots.elements:
             slots.add(literal_column("1"))  # __typename alone: rows are counted all the same
@@ -189,11 +154,6 @@ class Compiler:
             raise errors.QueryTooComplex(
                 f"The operation reads more than {MOST_COLUMNS:,} columns of one object."
             )
-        source: Any = query
-        for join in joins:
-            source = source.outerjoin(join, true())
-        named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
-        return _in_order(select(*named).select_from(source), block, row), layout
 
     def page(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
         """The page, cut before anything is joined to it."""
@@ -206,7 +166,7 @@ class Compiler:
             if given:
                 place, bound = self.bound(block, page, row, argument)
                 conditions.append(place < bound if page.descending == beyond else place > bound)
-        columns = [row.c[name] for name in sorted(_needed(block) | {"id"})]
+        columns = [row.c[name] for name in sorted(needs.needed(block) | {"id"})]
         key = page.order.key(row)
         size = self.bind(lambda read: plan.size_of(block.kind, read.arguments(block.field)) + 1, Integer())
         chosen = select(*columns, key.label(KEY)).where(*conditions)
@@ -214,11 +174,15 @@ class Compiler:
         return cut, cut
 
     def by_id(self, block: plan.Block, entity: Entity) -> tuple[FromClause, FromClause]:
+        """A row each time an id is asked for, with its place among the ids: asked for twice is delivered twice."""
         row = self.alias(entity.rows)
-        wanted = self.bind(lambda read: list(read.ids), ARRAY(UUID))
-        columns = [row.c[name] for name in sorted(_needed(block) | {entity.key})]
-        cut = select(*columns).where(*self.owned(entity, row), row.c[entity.key] == func.any(wanted))
-        found = cut.subquery(self.name("found"))
+        ids = func.unnest(self.bind(lambda read: list(read.ids), ARRAY(UUID)))
+        wanted = ids.table_valued("id", with_ordinality=PLACE).render_derived(name=self.name("wanted"))
+        columns = [row.c[name] for name in sorted(needs.needed(block))]
+        cut = select(wanted.c[PLACE], *columns).select_from(
+            wanted.join(row, row.c[entity.key] == wanted.c.id)
+        )
+        found = cut.where(*self.owned(entity, row)).subquery(self.name("found"))
         return found, found
 
     def request(self, block: plan.Block, owner: FromClause | None) -> SeriesRequest:
@@ -228,7 +192,7 @@ class Compiler:
             within=_outer(owner, kind.within) if kind.within and owner is not None else None,
             tenant=self.tenant,
             shape=block.shape,
-            columns=tuple(sorted(_needed(block))),
+            columns=tuple(sorted(needs.needed(block))),
             asked=block.field,
             bind_read=self.bind,
             outer=self.around[-1] if self.around else None,
@@ -284,7 +248,7 @@ class Compiler:
             *self.owned(member.entity, there),
             there.c[member.one.there] == _outer(row, member.one.here),
         ]
-        columns = sorted(_needed_members(member.members) | {member.entity.key})
+        columns = sorted(needs.needed_members(member.members) | {member.entity.key})
         joined = select(*(there.c[name] for name in columns)).where(*conditions).lateral(self.name("one"))
         joins.append(joined)
         layout.leaves[id(member)] = slots.add(
@@ -330,6 +294,11 @@ class Compiler:
                 .scalar_subquery()
             )
         page = block.page
+        if (
+            page and not block.wants_rows
+        ):  # a cursor that is not looked at must be one of this list all the same
+            given = [name for name, there in (("after", page.after), ("before", page.before)) if there]
+            self.checks += [binds.cursor_reader(block, page, name) for name in given]
         if page and page.after and block.asks("hasPreviousPage"):
             found["before_exists"] = self.beyond(block, page, owner, "after")
         if page and page.before and block.asks("hasNextPage"):
@@ -355,7 +324,7 @@ class Compiler:
             else getattr(func, _SENT[page.order.kind])(key)
         )
         body = value.op("||")(func.uuid_send(row.c.id))
-        salt = self.bind(_salt_reader(block, page), LargeBinary())
+        salt = self.bind(binds.salt_reader(block, page), LargeBinary())
         check = func.substr(
             func.int8send(func.crc32(salt.op("||")(body))), literal_column("6"), literal_column("3")
         )
@@ -372,42 +341,6 @@ def _outer(row: FromClause, name: str) -> ColumnElement[Any]:
     return literal_column(f"{row.description}.{name}", row.c[name].type)
 
 
-def _as_bound(page: plan.Page, value: Any) -> Any:
-    if page.order.kind != "instant":
-        return value
-    # asyncpg writes the smallest datetime as -infinity, which stands for null in an order.
-    return (
-        datetime.min.replace(tzinfo=UTC)
-        if value == pagination.MINUS_INFINITY
-        else _EPOCH + timedelta(microseconds=value)
-    )
-
-
-def _salt_reader(block: plan.Block, page: plan.Page) -> Reader:
-    place = f"{block.coordinate} {page.order_name}"
-    return lambda read: pagination.salt(read.account_id, read.livemode, place)
-
-
-def _cursor_reader(
-    block: plan.Block, page: plan.Page, argument: str
-) -> Callable[[Read], pagination.Position]:
-    salt = _salt_reader(block, page)
-    return lambda read: pagination.decode(
-        read.arguments(block.field)[argument], page.order.kind, salt(read), argument
-    )
-
-
-def _filter_reader(block: plan.Block, name: str) -> Reader:
-    rule = block.kind.filters[name]  # type: ignore[union-attr]
-    direct = name in block.kind.filter_arguments  # type: ignore[union-attr]
-
-    def read_value(read: Read) -> Any:
-        arguments = read.arguments(block.field)
-        return rule.read((arguments if direct else arguments["filter"])[name], name)
-
-    return read_value
-
-
 def _sorted(
     page: plan.Page, key: ColumnElement[Any], id: ColumnElement[Any]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -419,36 +352,8 @@ def _in_order(statement: Select[Any], block: plan.Block, row: FromClause) -> Sel
     if block.page:
         return statement.order_by(*_sorted(block.page, row.c[KEY], row.c.id))
     if isinstance(block.kind, Series) and block.kind.placed:
-        return statement.order_by(row.c.place)
+        return statement.order_by(row.c[PLACE])
     return statement
-
-
-def _needed(block: plan.Block) -> set[str]:
-    needed: set[str] = set()
-    for output in block.outputs:
-        if isinstance(output, plan.Nodes):
-            needed |= _needed_members(output.members)
-        elif isinstance(output, plan.Edges):
-            for _, entry in output.entries:
-                needed |= set() if isinstance(entry, str) else _needed_members(entry)
-    return needed
-
-
-def _needed_members(members: tuple[plan.Member, ...]) -> set[str]:
-    needed: set[str] = set()
-    for member in members:
-        if isinstance(member, plan.Leaf):
-            needed |= set(member.column.needs)
-        elif isinstance(member, plan.Nest):
-            needed |= _needed_members(member.members) | set(
-                member.embedded.present.needs if member.embedded.present else ()
-            )
-        elif isinstance(member, plan.Link):
-            needed.add(member.one.here)
-        elif isinstance(member, plan.Listed):
-            kind = member.block.kind
-            needed |= {name for name in (getattr(kind, "here", None), getattr(kind, "within", None)) if name}
-    return needed
 
 
 def _json_array(elements: list[Any]) -> ColumnElement[Any]:
@@ -470,7 +375,9 @@ def compile_block(block: plan.Block, *, restricted: bool) -> Statement:
         query = select(literal_column("1"))
     compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     names = compiled.positiontup or []
-    return Statement(str(compiled), tuple(compiler.readers[name] for name in names), layout)
+    return Statement(
+        str(compiled), tuple(compiler.readers[name] for name in names), layout, tuple(compiler.checks)
+    )
 
 
 def _with_extras(

@@ -1,14 +1,13 @@
 """Plans cached, statements run, what was delivered counted."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from db.session import Connection
 from graph import cost
-from graph.planner import assemble, plan
+from graph.planner import assemble, layout, plan
 from graph.planner import compile as compiling
 from graph.planner.mapping import Lookup, Many, Read, Series
 from graph.planner.selection import Field
@@ -30,7 +29,7 @@ class Price:
 class Plan:
     """A read, ready to run."""
 
-    statement: compiling.Statement
+    statement: layout.Statement
     assembler: assemble.Assembler
     prices: tuple[Price, ...]
 
@@ -114,6 +113,8 @@ class Prepared:
     async def run(self, connection: Connection, read: Read, delivered: Delivered) -> Any:
         """One statement; answers the field's value under its response keys."""
         plan = self.plan(read)
+        for check in plan.statement.checks:
+            check(read)
         rows = await connection.fetch(plan.statement.sql, *plan.arguments(read))
         counts = [0] * len(plan.assembler.blocks)
         value = plan.assembler.run(rows, plan.sizes(read), counts)
@@ -122,11 +123,6 @@ class Prepared:
             if count:
                 delivered.add(price.coordinate, count, count * price.each)
         return value
-
-    async def by_id(self, connection: Connection, read: Read, delivered: Delivered) -> Mapping[UUID, Any]:
-        """Rows of a Lookup by id: those of `read.ids` that the caller may see."""
-        found: Mapping[UUID, Any] = await self.run(connection, read, delivered)
-        return found
 
 
 def _prices(blocks: tuple[plan.Block, ...]) -> Iterator[Price]:

@@ -1,7 +1,5 @@
 """What a key may: a scope that is missing anywhere refuses the whole operation before anything runs."""
 
-import pytest
-
 import resolvers
 from services import key_terms
 
@@ -105,9 +103,6 @@ async def test_no_key_makes_another_with_more_than_it_has(service):
     assert (await service.ask("{ apiKeys(mode: LIVE) { nodes { id } } }")).reason == "MODE"
 
 
-@pytest.mark.xfail(
-    reason="jsonb arrives parsed on SQLAlchemy's connections: db.session, json_deserializer", strict=True
-)
 async def test_a_key_made_without_scopes_reads(service):
     make = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { scopes mode } } }"
     given = {"input": {"name": "k", "mode": "TEST"}}

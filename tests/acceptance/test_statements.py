@@ -78,9 +78,6 @@ async def test_nodes_ask_once_a_type_and_refusals_ask_little(heard, service):
     assert statements == []
 
 
-@pytest.mark.xfail(
-    reason="graph.roots.Reader.nodes reads an id again for each time it is asked for", strict=True
-)
 async def test_an_id_that_is_asked_for_again_is_not_read_again(heard, service):
     things = await service.things(service.test)
     await service.idle()

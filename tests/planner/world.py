@@ -167,15 +167,15 @@ class Driver:
                 root.name
             ]
             wanted = [(type_name, ids.read(type_name, arguments["id"]))]
-        found: dict[Any, Any] = {}
+        raw: list[Any] = [None] * len(wanted)
         for type_name in dict.fromkeys(name for name, _ in wanted):
             prepared = operation.prepared((root.key,), root, Lookup(type_name), "Query", values)
-            read = self.caller.read(values, [id for name, id in wanted if name == type_name])
+            places = [place for place, (name, _) in enumerate(wanted) if name == type_name]
+            read = self.caller.read(values, [wanted[place][1] for place in places])
             asked.plans.append(prepared.plan(read))
-            rows = await prepared.by_id(self.connection, read, asked.delivered)
-            found |= {(type_name, id): value for id, value in rows.items()}
-        answers = [_unnamed(found.get(key)) for key in wanted]
-        raw = [found.get(key) for key in wanted]
+            for n, value in (await prepared.run(self.connection, read, asked.delivered)).items():
+                raw[places[n - 1]] = value
+        answers = [_unnamed(value) for value in raw]
         asked.raw[root.key] = raw if root.name == "nodes" else raw[0]
         return answers if root.name == "nodes" else answers[0]
 
