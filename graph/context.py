@@ -14,7 +14,18 @@ from graph import ids
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
-from services import access_tokens, addresses, anomalies, callers, credits, errors, events, rate_limits, vault
+from services import (
+    access_tokens,
+    addresses,
+    anomalies,
+    callers,
+    credits,
+    errors,
+    events,
+    idempotency,
+    rate_limits,
+    vault,
+)
 from services.platforms import registry
 
 log = structlog.get_logger()
@@ -83,6 +94,7 @@ class Context:
     delivered: Delivered = field(default_factory=Delivered)
     charges: dict[str, credits.Settled] = field(default_factory=dict)  # of mutation fields, by response key
     would_cost: int = 0
+    claim: idempotency.Claim | None = None  # the Idempotency-Key it runs under
 
     def read(self, ids: tuple[UUID, ...] = ()) -> Read:
         """What a plan needs of this operation."""

@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry import Info
 
-from graph import compiled, cost
+from graph import compiled, cost, idempotent
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services
@@ -41,6 +41,7 @@ class Answer:
     would_cost: int | None = None
     receipt: list[dict[str, Any]] | None = None
     path: str | None = None  # how it was run: compiled or ordinary
+    replayed: bool = False  # the answer of an earlier request with this Idempotency-Key
 
     def body(self) -> dict[str, Any]:
         """As it goes out; request errors omit `data`."""
@@ -77,20 +78,26 @@ async def answer(
     started = datetime.now(UTC)
     try:
         return await _answered(engine, services, caller, asked, now, started)
-    except TimeoutError:
-        error: errors.ServiceError = errors.Timeout(
+    except Exception as error:  # noqa: BLE001 -- the last net
+        return await failed(services, caller, asked, error, started)
+
+
+async def failed(
+    services: Services, caller: callers.Caller, asked: Asked, failure: Exception, started: datetime
+) -> Answer:
+    """The answer to an operation that was not run: written down, free; what is not expected is masked and logged."""
+    error: errors.ServiceError | None
+    if isinstance(failure, TimeoutError):
+        error = errors.Timeout(
             f"The operation took longer than {SECONDS} seconds.", remedy="Ask for less at once."
         )
-    except errors.ServiceError as refusal:
-        error = refusal
-    except Exception as unexpected:  # noqa: BLE001 -- the last net: masked and logged whole
-        known = reporting.expected(unexpected)
-        if known is None:
-            return Answer(500, errors=[reporting.masked(unexpected, asked.request_id)], refused="INTERNAL")
-        error = known
+    else:
+        error = reporting.expected(failure)
+    if error is None:
+        return Answer(500, errors=[reporting.masked(failure, asked.request_id)], refused="INTERNAL")
     code = getattr(error, "document_code", error.code)
     services.cashier.record(_refusal(caller, asked, code, started))
-    return await _refused(services, caller, error, code, now)
+    return await _refused(services, caller, error, code, started)
 
 
 async def _refused(
@@ -131,8 +138,56 @@ async def _answered(
     engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime, started: datetime
 ) -> Answer:
     operation = engine.documents.operation(asked.query, asked.operation_name)
+    variables, quote = admitted(engine, caller, asked, operation)
+    if asked.quote_only:
+        return Answer(upper_bound=quote.max, balance=await _untouched(services, caller, now))
     if operation.kind == "subscription":
-        raise errors.NotImplementedYet("Subscriptions")
+        raise errors.NotAcceptable(
+            "A subscription is answered as events.",
+            remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
+        )
+    context = Context(services, caller, asked, operation, variables, now)
+    if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
+        done = await _run_compiled(context)
+        if done is not None:
+            return await settled(context, quote, done, started, path="compiled")
+    if operation.kind == "mutation" and asked.idempotency_key is not None:
+        return await _once(engine, context, quote, started)
+    async with asyncio.timeout(SECONDS):
+        result = await _run(engine, context)
+    return await settled(context, quote, result, started, path="ordinary")
+
+
+async def _once(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
+    """A mutation under its Idempotency-Key: done now, or answered as it was. A failed one frees its key."""
+    data = await idempotent.begin(context)
+    if data is not None:
+        return await _replayed(context, quote, data, started)
+    done = False
+    try:
+        async with asyncio.timeout(SECONDS):
+            result = await _run(engine, context)
+        done = not result.errors
+        return await settled(context, quote, result, started, path="ordinary")
+    finally:
+        if not done:
+            await idempotent.free(context)
+
+
+async def _replayed(context: Context, quote: quoting.Quote, data: Any, started: datetime) -> Answer:
+    """An answer given again: free, and like every answer withheld where the key no longer stands."""
+    usage = context.usage(charge=0, delivered=context.delivered, code="OK", started=started)
+    balance = await context.services.cashier.settle(usage)
+    return Answer(data=data, balance=balance, upper_bound=quote.max, replayed=True, path="replayed")
+
+
+def admitted(
+    engine: Engine, caller: callers.Caller, asked: Asked, operation: Operation
+) -> tuple[VariableValues, quoting.Quote]:
+    """The variables and the price of an operation that the caller may ask.
+
+    Raises BadUserInput, QueryTooComplex, Forbidden (scope, creators), PriceExceedsMaximum.
+    """
     variables = coerced(engine, operation, asked.variables)
     quote = quoting.of(engine.policy, operation, variables)
     check_scopes(caller, quote)
@@ -143,16 +198,7 @@ async def _answered(
             remedy="Ask for less, or allow more.",
             max=quote.max,
         )
-    if asked.quote_only:
-        return Answer(upper_bound=quote.max, balance=await _untouched(services, caller, now))
-    context = Context(services, caller, asked, operation, variables, now)
-    if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
-        done = await _run_compiled(context)
-        if done is not None:
-            return await _settled(context, quote, done, started, path="compiled")
-    async with asyncio.timeout(SECONDS):
-        result = await _run(engine, context)
-    return await _settled(context, quote, result, started, path="ordinary")
+    return variables, quote
 
 
 def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
@@ -224,7 +270,7 @@ async def _run(engine: Engine, context: Context) -> ExecutionResult:
     return done
 
 
-async def _settled(
+async def settled(
     context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime, *, path: str
 ) -> Answer:
     """The answer, once what it cost is written down; withheld when settlement refuses."""

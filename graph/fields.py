@@ -56,9 +56,7 @@ class Filler(roots.Reader):
             if field.name == "__typename":
                 filled[field.key] = type_name
             else:
-                filled[field.key] = await self.filled(
-                    (*path, field.key), field, type_name, value[field.name]
-                )
+                filled[field.key] = await self.filled((*path, field.key), field, type_name, value[field.name])
         return filled
 
     async def filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:

@@ -51,7 +51,7 @@ async def complete_connect(info: strawberry.Info, input: Complete) -> types.Comp
         assert done.creator_id
         assert done.sync_id
         value = {"creator": fields.Ref("Creator", done.creator_id), "sync": fields.Ref("Sync", done.sync_id)}
-        payload.append(await run.settle(session, value))
+        payload.append(await run.settle(session, value, creator_id=done.creator_id))
 
     await _complete(fields.context_of(info), input, also)
     return payload[0]

@@ -22,7 +22,7 @@ async def sync_creator(info: strawberry.Info, input: Start) -> types.SyncCreator
     async with run.transaction() as session:
         begun = await sync.request(session, caller.account_id, caller.livemode, creator_id, "MANUAL")
         value = {"sync": fields.Ref("Sync", begun.sync_id), "joined": begun.joined}
-        payload: Any = await run.settle(session, value, free=begun.joined)
+        payload: Any = await run.settle(session, value, free=begun.joined, creator_id=creator_id)
     if input.wait_seconds:
         payload = await _ended(info, begun, value, input.wait_seconds)
     return payload

@@ -64,6 +64,8 @@ async def _answer(
         raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
     answer = await execution.answer(parts.engine, parts.services, caller, asked, now)
     headers |= _credit_headers(answer)
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
     if answer.path and request.headers.get("X-Debug") == "path":
         headers["X-Execution-Path"] = answer.path
     return answer
