@@ -14,7 +14,7 @@ import simulators
 from db import migrate
 from db.session import Database, open_database
 from graph.context import Services
-from server import callback, pages, view
+from server import callback, outside, pages, view, webhooks
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
 from services import (
@@ -115,7 +115,7 @@ def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry
             token_url=settings.youtube_token_url,
         )
         connectors["YOUTUBE", True] = YouTube(live, client)
-    return registry.Platforms(connectors)
+    return registry.Platforms(connectors, outside.oembeds(settings, client))
 
 
 def _test_app(settings: Settings, name: str) -> base.App:
@@ -126,31 +126,42 @@ def _test_app(settings: Settings, name: str) -> base.App:
 
 def build_simulators(settings: Settings) -> web.Application:
     """The simulated platforms, with our registrations: test mode's, and live mode's where it is pointed at them."""
-    apps = [_simulated(TEST_CLIENT, settings.test_client_secret())]
+    public = settings.public
+    apps = [_simulated(TEST_CLIENT, settings.test_client_secret(), public)]
     if settings.tiktok_client_key and settings.tiktok_client_secret:
-        apps.append(_simulated(settings.tiktok_client_key, settings.tiktok_client_secret.get_secret_value()))
-    instagram = [_simulated_instagram(TEST_CLIENT, settings.test_client_secret())]
+        secret = settings.tiktok_client_secret.get_secret_value()
+        apps.append(_simulated(settings.tiktok_client_key, secret, public))
+    instagram = [_simulated_instagram(TEST_CLIENT, settings.test_client_secret(), public)]
     if settings.instagram_client_id and settings.instagram_client_secret:
         secret = settings.instagram_client_secret.get_secret_value()
-        instagram.append(_simulated_instagram(settings.instagram_client_id, secret))
-    youtube = [_simulated(TEST_CLIENT, settings.test_client_secret())]
+        instagram.append(_simulated_instagram(settings.instagram_client_id, secret, public))
+    youtube = [_simulated(TEST_CLIENT, settings.test_client_secret(), None)]
     if settings.youtube_client_id and settings.youtube_client_secret:
         secret = settings.youtube_client_secret.get_secret_value()
-        youtube.append(_simulated(settings.youtube_client_id, secret))
+        youtube.append(_simulated(settings.youtube_client_id, secret, None))
     state = settings.data_dir / "simulators.sqlite"
     return simulators.create(apps, instagram=instagram, youtube=youtube, state_path=state)
 
 
-def _simulated(client_key: str, client_secret: str) -> simulators.App:
+def _simulated(client_key: str, client_secret: str, public: str | None) -> simulators.App:
     # Redirects are checked against the account's returnUrls before anyone is sent to a platform.
     return simulators.App(
-        client_key, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True
+        client_key,
+        client_secret,
+        "Creator Graph (test mode)",
+        redirect_allowed=lambda _uri: True,
+        webhook_url=public and f"{public}/webhooks/tiktok",
     )
 
 
-def _simulated_instagram(client_id: str, client_secret: str) -> simulators.InstagramApp:
+def _simulated_instagram(client_id: str, client_secret: str, public: str) -> simulators.InstagramApp:
     return simulators.InstagramApp(
-        client_id, client_secret, "Creator Graph (test mode)", redirect_allowed=lambda _uri: True
+        client_id,
+        client_secret,
+        "Creator Graph (test mode)",
+        redirect_allowed=lambda _uri: True,
+        deauthorize_url=f"{public}/webhooks/instagram/deauthorize",
+        deletion_url=f"{public}/webhooks/instagram/deletion",
     )
 
 
@@ -190,6 +201,7 @@ def create_app(house: House) -> web.Application:
         [
             web.route("*", "/graphql", view.graphql),
             web.get("/connect/{platform:[a-z]+}/callback", callback.callback),
+            *webhooks.Webhooks(house.settings).routes(),
             web.get("/.well-known/jwks.json", jwks),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),

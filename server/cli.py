@@ -14,6 +14,7 @@ from server import (
     cli_keys,
     cli_members,
     cli_signing,
+    cli_sync,
     cli_usage,
     opening,
     output,
@@ -35,6 +36,8 @@ app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_credits.app, name="credits")
 app.add_typer(cli_usage.app, name="usage")
 app.add_typer(cli_signing.app, name="signing")
+app.add_typer(cli_sync.app, name="creators")
+app.command("sync")(cli_sync.start)
 app.command("demo")(cli_demo.demo)
 app.command("run")(cli_demo.run)
 

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         default="https://www.tiktok.com", description="Host of TikTok's consent page."
     )
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
+    tiktok_oembed_url: str = Field(
+        default="https://www.tiktok.com/oembed", description="Where TikTok tells about public videos."
+    )
     instagram_client_id: str | None = Field(
         default=None, description="Your Instagram app (its Instagram app id), for live mode."
     )
@@ -75,6 +78,14 @@ class Settings(BaseSettings):
     instagram_api_url: str = Field(
         default="https://graph.instagram.com", description="Host of Instagram's API."
     )
+    instagram_oembed_url: str = Field(
+        default="https://graph.facebook.com/v25.0/instagram_oembed",
+        description="Where Instagram tells about public posts.",
+    )
+    instagram_oembed_token: SecretStr | None = Field(
+        default=None,
+        description="The Meta app's token for it, <app id>|<client token>; without it fetchVideo has no Instagram.",
+    )
     youtube_client_id: str | None = Field(default=None, description="Your Google app, for live mode.")
     youtube_client_secret: SecretStr | None = Field(
         default=None, description="Your Google app, for live mode."
@@ -87,6 +98,9 @@ class Settings(BaseSettings):
     )
     youtube_api_url: str = Field(
         default="https://www.googleapis.com", description="Host of the YouTube Data API."
+    )
+    youtube_oembed_url: str = Field(
+        default="https://www.youtube.com/oembed", description="Where YouTube tells about public videos."
     )
     compiled: bool = Field(default=True, description="Whether planned reads skip the per-field executor.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
@@ -124,6 +138,9 @@ class Settings(BaseSettings):
         "youtube_auth_url",
         "youtube_token_url",
         "youtube_api_url",
+        "tiktok_oembed_url",
+        "instagram_oembed_url",
+        "youtube_oembed_url",
     )
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import errors, events, grants, jobs, sync_store
+from services import errors, events, grants, jobs, public_videos, sync_store
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -40,6 +40,7 @@ SYNCS = "select id from syncs where account_id = $1 and livemode = $2 and creato
 # Children before parents, each by itself: the counts are the answer, and a cascade tells none.
 ERASE = {
     "grants": "delete from grants where account_id = $1 and livemode = $2 and creator_id = $3",
+    "public_videos": public_videos.ERASE,
     "video_stats": "delete from video_stats where account_id = $1 and livemode = $2 and creator_id = $3",
     "creator_stats": "delete from creator_stats where account_id = $1 and livemode = $2 and creator_id = $3",
     "videos": "delete from videos where account_id = $1 and livemode = $2 and creator_id = $3",
@@ -118,6 +119,25 @@ async def disconnect(
                     await also(session, erased)
                 return erased
     raise AssertionError("the last round erases")  # pragma: no cover
+
+
+async def forget(
+    database: Database,
+    vault: Vault,
+    whose: grants.Whose,
+    *,
+    now: datetime | None = None,
+    also: Also | None = None,
+) -> Erased:
+    """Erase where the platform itself took the grant away; it is not asked. Raises NotFound as `disconnect`."""
+    async with database.write() as session:
+        erased = await _erase(
+            session, vault, whose, None, outcome="ALREADY_REVOKED", now=now or datetime.now(UTC), last=True
+        )
+        assert erased
+        if also is not None:
+            await also(session, erased)
+    return erased
 
 
 async def retry_revocation(
@@ -209,7 +229,7 @@ async def _erase(
         history_points=gone["creator_stats"] + gone["video_stats"],
         syncs=gone["syncs"],
         tokens=row["tokens"],
-        stored_answers=gone["answers"] + payloads,
+        stored_answers=gone["answers"] + gone["public_videos"] + payloads,
         at=now,
     )
 

@@ -27,6 +27,7 @@ from db.session import Connection, Database, raw
 
 SYNC_SLICE = "sync_slice"
 RETRY_REVOCATION = "retry_revocations"
+ERASE = "erase_creators"
 
 TABLE = "pgqueuer"
 SOON, LATER = 10, 0
@@ -41,6 +42,8 @@ LOG_KEPT = timedelta(days=7)
 # Keys read `<id>:<slice>`; held (failed) rows count too, and no index covers those: the queue is short.
 FORGET = f"delete from {TABLE} where split_part(dedupe_key, ':', 1) = any($1::text[])"  # noqa: S608 -- our constant
 
+HASTEN = f"update {TABLE} set priority = $2 where dedupe_key = $1 and status = 'queued' and priority < $2"  # noqa: S608 -- our constant
+
 # The engine logs every state of every job and never forgets.
 TRIM = (
     f"delete from {TABLE}_log where created < now() - $1::interval and aggregated",  # noqa: S608 -- our constant
@@ -50,7 +53,10 @@ TRIM = (
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[timedelta | None]]
-"""Takes a payload; answers None when done, or how long to wait before the same job runs again."""
+"""Takes a payload, to which `priority` is added, the job's own; answers None when done, or how long to wait
+
+before the same job runs again.
+"""
 
 
 class Broken(Exception):
@@ -99,6 +105,11 @@ async def forget(connection: Connection, ids: Sequence[UUID]) -> int:
     """Take out every job whose key begins with one of the ids, running ones too; answers how many."""
     done = await connection.execute(FORGET, [str(row) for row in ids])
     return int(done.split()[-1])
+
+
+async def hasten(connection: Connection, key: str) -> None:
+    """Somebody waits now for a job that nobody waited for."""
+    await connection.execute(HASTEN, key, SOON)
 
 
 async def trim(session: AsyncSession) -> None:
@@ -189,7 +200,7 @@ def _guarded(name: str, handler: Handler) -> Callable[[Job], Awaitable[None]]:
     async def run(job: Job) -> None:
         delay: timedelta | None
         try:
-            delay = await handler(json.loads(job.payload or b"{}"))
+            delay = await handler({**json.loads(job.payload or b"{}"), "priority": job.priority})
         except Exception as error:  # noqa: BLE001 -- the next run may work; here is where it is told
             # Whatever it is, its text must not reach the queue's own log.
             # The frames, never their variables: those hold tokens.

@@ -4,7 +4,7 @@ What it raises names the endpoint and the kind of trouble; never a URL, a header
 """
 
 import json as jsonlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -53,6 +53,7 @@ class _Call:
     url: str
     endpoint: str
     may_be_empty: bool
+    most_bytes: int
     extra: Mapping[str, Any] = field(repr=False)
 
 
@@ -75,21 +76,26 @@ class Client:
         bearer: str | None = None,
         repeat: bool = False,
         may_be_empty: bool = False,
+        most_bytes: int = BODY_LIMIT,
+        before: Callable[[], Awaitable[None]] | None = None,
         refuse: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """One call; with `repeat` a Transient failure is tried again.
 
         `repeat` is for calls that only read. A rotating token exchange sent twice kills the grant.
         `refuse` raises what an answer means to its platform; being inside the repetition, its Transient
-        counts too. `endpoint` is the name failures bear, the same for every creator.
+        counts too. `before` is awaited ahead of every attempt: what it raises keeps the call from being sent.
+        `endpoint` is the name failures bear, the same for every creator.
         """
         headers = {"Accept": "application/json"}
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
         extra = {"data": form, "json": json, "params": params, "headers": headers}
-        call = _Call(method, url, endpoint, may_be_empty, extra)
+        call = _Call(method, url, endpoint, may_be_empty, most_bytes, extra)
         async for attempt in self._attempts(repeat):
             with attempt:
+                if before is not None:
+                    await before()
                 answer = await self._once(call)
                 if refuse is not None:
                     refuse(answer)
@@ -117,7 +123,7 @@ class Client:
                 timeout=aiohttp.ClientTimeout(total=self._patience.total),
                 **call.extra,
             ) as response:
-                raw = await _read(response, call.endpoint)
+                raw = await _read(response, call)
         except TimeoutError:
             trouble = "timeout"
         except aiohttp.ClientError as error:
@@ -129,13 +135,15 @@ class Client:
         raise base.Transient(trouble, f"{call.endpoint}: no whole answer came.")
 
 
-async def _read(response: aiohttp.ClientResponse, endpoint: str) -> bytes:
+async def _read(response: aiohttp.ClientResponse, call: _Call) -> bytes:
     """The body, counted after decompression, so that a small answer cannot unfold into a large one."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(CHUNK):
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise base.ProviderBug("body_too_large", f"{endpoint}: the answer is over {BODY_LIMIT} bytes.")
+        if len(body) > call.most_bytes:
+            raise base.ProviderBug(
+                "body_too_large", f"{call.endpoint}: the answer is over {call.most_bytes} bytes."
+            )
     return bytes(body)
 
 

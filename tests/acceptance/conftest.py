@@ -66,7 +66,7 @@ ROOTS = {
       completeConnect(input: {state: $own, code: $code}) { creator { id } } }""",
     "Mutation.syncCreator": "mutation($crt: ID!) { syncCreator(input: {id: $crt}) { joined } }",
     "Mutation.disconnectCreator": "mutation($crt: ID!) { disconnectCreator(input: {id: $crt}) { disconnected } }",
-    "Mutation.fetchVideo": 'mutation { fetchVideo(input: {url: "https://x.example/1"}) { video { title } } }',
+    "Mutation.fetchVideo": "mutation($url: URL!) { fetchVideo(input: {url: $url}) { video { title } } }",
     "Mutation.createApiKey": 'mutation($mode: KeyMode!) { createApiKey(input: {name: "k", mode: $mode}) { secret } }',
     "Mutation.updateApiKey": 'mutation($key: ID!) { updateApiKey(input: {id: $key, name: "n"}) { apiKey { id } } }',
     "Mutation.rotateApiKey": "mutation($key: ID!) { rotateApiKey(input: {id: $key, overlapSeconds: 60}) { secret } }",
@@ -225,7 +225,7 @@ class Service:
         await self.land(await self.decide(begun["authUrl"], "sim.single"))
         attempt = (await self.data(ATTEMPT, {"state": begun["state"]}, key=key))["connectAttempt"]
         assert (await self.synced(attempt["sync"]["id"], key=key))["status"] == "SUCCEEDED"
-        videos = await self.data("{ videos { nodes { id } } }", key=key)
+        videos = await self.data("{ videos { nodes { id externalId } } }", key=key)
         own = await self.begin(key=key, redirectUri=OWN)
         code = dict(parse_qsl(urlsplit(await self.decide(own["authUrl"], "sim.twenty")).query))["code"]
         made = await self.key("LIVE" if key == self.live else "TEST", name="thing")
@@ -233,6 +233,7 @@ class Service:
             "crt": attempt["creator"]["id"], "syn": attempt["sync"]["id"], "vid": videos["videos"]["nodes"][0]["id"],
             "key": f"key_{made.id.hex}", "state": begun["state"], "own": own["state"], "code": code,
             "mode": "LIVE" if key == self.live else "TEST",
+            "url": f"https://www.tiktok.com/@sim.single/video/{videos['videos']['nodes'][0]['externalId']}",
         }  # fmt: skip
 
     async def disconnect(self, creator_id: str, *, key: str = "") -> Answer:
@@ -381,6 +382,7 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 "tiktok_client_secret": "live-app-secret",
                 "tiktok_auth_url": simulated,
                 "tiktok_api_url": simulated,
+                "tiktok_oembed_url": f"{simulated}/oembed",
             }
             settings = Settings(
                 **{"database_url": address, "port": port, "data_dir": tmp_path / "data"} | live | given

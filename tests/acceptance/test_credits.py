@@ -200,8 +200,7 @@ async def test_joining_a_sync_that_runs_is_free(service):
 
 
 PRICES = {
-    "Query.nodes": 2, "Mutation.syncCreator": 10,
-    "Query.usage": 0, "Mutation.fetchVideo": 0,  # not built yet: a failure costs nothing
+    "Query.nodes": 2, "Mutation.syncCreator": 10, "Mutation.fetchVideo": 2,
 }  # fmt: skip
 
 
