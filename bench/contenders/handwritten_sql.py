@@ -131,32 +131,36 @@ class Style:
 STYLES = {"json": Style(by_json, json=True), "concat": Style(by_concat, json=False)}
 
 
-def creators_page(size: int, *, after: bool, followers: bool = False) -> str:
+def creators_page(size: int, *, after: bool, followers: bool = False, numbered: bool = True) -> str:
     """Rows of a page and one more; a null cursor has a text of its own, so that the index is used."""
-    key, way, sign, cur = (
-        ("coalesce(followers, -1)", "asc", ">", FOLLOWERS)
-        if followers
-        else ("connected_at", "desc", "<", CONNECTED)
-    )
-    least = "and followers >= $2" if followers else ""
+    key, way, sign, cur = ("connected_at", "desc", "<", CONNECTED)
+    least = ""
+    if followers:
+        key, way, sign, cur = ("coalesce(followers, -1)", "asc", ">", FOLLOWERS)
+        least = "and followers >= $2"
     where = f"and ({key}, id) {sign} ($2, $3)" if after else ""
+    order = f"{key} {way}, id {way}"
     return (
-        f"select *, {cur} as cur, row_number() over (order by {key} {way}, id {way}) as n from creators"
-        f" where account_id = $1 and livemode {least} {where} order by {key} {way}, id {way} limit {size + 1}"
+        f"select *, {cur} as cur{_number(order, numbered)} from creators"
+        f" where account_id = $1 and livemode {least} {where} order by {order} limit {size + 1}"
     )
 
 
-def videos_page(size: int, *, by_views: bool = False) -> str:
-    key, cur, least = (
-        ("coalesce(views, -1)", VIEWS, "and coalesce(views, -1) >= $3")
-        if by_views
-        else ("published_at", PUBLISHED, "")
-    )
+def videos_page(size: int, *, by_views: bool = False, numbered: bool = True) -> str:
+    key, cur, least = ("published_at", PUBLISHED, "")
+    if by_views:
+        key, cur, least = ("coalesce(views, -1)", VIEWS, "and coalesce(views, -1) >= $3")
+    order = f"{key} desc, id desc"
     return (
-        f"select *, {cur} as cur, row_number() over (order by {key} desc, id desc) as n from videos"
+        f"select *, {cur} as cur{_number(order, numbered)} from videos"
         f" where account_id = $1 and creator_id = c.id and gone_at is null {least}"
-        f" order by {key} desc, id desc limit {size + 1}"
+        f" order by {order} limit {size + 1}"
     )
+
+
+def _number(order: str, wanted: bool) -> str:
+    """Made JSON must leave the one more out by its number; rows are cut by the handler."""
+    return f", row_number() over (order by {order}) as n" if wanted else ""
 
 
 HISTORY = (
@@ -225,19 +229,21 @@ def rows() -> dict[str, str]:
         "deep": (
             "select c.cur, encode(uuid_send(c.id), 'hex') as id, c.username, c.followers, c.likes, h.*,"
             " v.cur as vcur, encode(uuid_send(v.id), 'hex') as vid, v.title, v.views as vviews, v.published_at"
-            f" from ({creators_page(10, after=False, followers=True)}) c"
+            f" from ({creators_page(10, after=False, followers=True, numbered=False)}) c"
             " cross join lateral (select array_agg(at) as hat, array_agg(followers) as hfollowers,"
             f" array_agg(likes) as hlikes, array_agg(views) as hviews from ({HISTORY}) r) h"
-            f" left join lateral ({videos_page(5, by_views=True)}) v on c.n <= 10"
+            f" left join lateral ({videos_page(5, by_views=True, numbered=False)}) v on true"
         ),
     }
     for after in (False, True):
         tail = " after" if after else ""
-        texts["wide" + tail] = f"select cur, {HEX}, {FLAT} from ({creators_page(100, after=after)}) c"
+        texts["wide" + tail] = (
+            f"select cur, {HEX}, {FLAT} from ({creators_page(100, after=after, numbered=False)}) c"
+        )
         texts["nested" + tail] = (
             "select c.cur, encode(uuid_send(c.id), 'hex') as id, c.platform, c.username, c.display_name,"
             " c.followers, c.views, v.cur as vcur, encode(uuid_send(v.id), 'hex') as vid, v.title, v.url,"
             " v.views as vviews, v.likes, v.comments, v.shares, v.duration, v.published_at"
-            f" from ({creators_page(20, after=after)}) c left join lateral ({videos_page(10)}) v on c.n <= 20"
+            f" from ({creators_page(20, after=after, numbered=False)}) c left join lateral ({videos_page(10, numbered=False)}) v on true"
         )
     return texts
