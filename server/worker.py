@@ -9,14 +9,28 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import partitions
-from db.session import Database
-from services import anomalies, connecting, erase, jobs, schedule, sync, usage
+from db.session import Database, raw
+from services import (
+    anomalies,
+    connecting,
+    erase,
+    idempotency,
+    jobs,
+    platform_events,
+    public_videos,
+    refusals,
+    renewing,
+    schedule,
+    sync,
+    usage,
+)
 from services.platforms import registry
 from services.vault import Vault
 
 CONCURRENCY = 20
 SWEEP_EVERY = timedelta(seconds=30)
-REFRESH_EVERY = timedelta(minutes=5)
+PLAN_EVERY = timedelta(seconds=5)
+RENEW_EVERY = timedelta(minutes=10)
 HOUSEKEEPING_EVERY = timedelta(days=1)
 ROLL_UP_EVERY = timedelta(minutes=1)
 ANOMALIES_EVERY = timedelta(minutes=3)
@@ -35,11 +49,14 @@ async def run(
     """Work until `stop` is set; slices that run then end after their page."""
     handlers: Mapping[str, jobs.Handler] = {
         jobs.SYNC_SLICE: lambda payload: sync.run_slice(database, vault, platforms, payload, stop=stop),
+        jobs.ERASE: lambda payload: platform_events.erase_job(database, vault, payload),
         jobs.RETRY_REVOCATION: lambda payload: erase.retry_revocation(database, vault, platforms, payload),
     }
     periodics = [
         jobs.Periodic("sweep", SWEEP_EVERY, _transaction(database, schedule.sweep)),
-        jobs.Periodic("refresh", REFRESH_EVERY, _transaction(database, schedule.refresh)),
+        jobs.Periodic("deletions", SWEEP_EVERY, _transaction(database, platform_events.sweep)),
+        jobs.Periodic("plan", PLAN_EVERY, _transaction(database, schedule.plan)),
+        jobs.Periodic("renew", RENEW_EVERY, lambda: renewing.renew_idle(database, vault, platforms)),
         jobs.Periodic("roll-up", ROLL_UP_EVERY, lambda: usage.roll_up(database)),
         jobs.Periodic("anomalies", ANOMALIES_EVERY, lambda: anomalies.find(database)),
         jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
@@ -68,4 +85,8 @@ async def _keep_house(session: AsyncSession) -> None:
     await usage.forget_old(session, now)
     await anomalies.forget_old(session, now)
     await connecting.forget_old(session, now)
+    await public_videos.forget_old(session, now)
+    await platform_events.forget_old(session)
+    await idempotency.forget_old(session, now)
+    await refusals.forget_old(await raw(session))
     await jobs.trim(session)

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import connect_store, errors, grants, sync, sync_store
+from services import connect_store, errors, grants, orphans, sync, sync_store
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -109,6 +109,11 @@ async def attempt(
         row["error_message"],
         row["expires_at"],
     )
+
+
+def hint(state: str) -> str:
+    """Under what name this connect's moves are told on the channel of hints."""
+    return connect_store.digest(state).hex()
 
 
 async def callback(
@@ -231,7 +236,7 @@ async def _finish(
         connector = platforms.connector(claimed.platform, claimed.livemode)
         code = code_of(connector)
         tokens = await connector.complete(code, claimed.redirect_uri, claimed.verifier)
-        profile = await connector.profile(tokens)
+        profile = await _profile(database, connector, claimed.livemode, tokens)
     except base.Denied:
         return await _settle(database, claimed.ended("DENIED"))
     except (base.Failure, errors.PlatformError) as failure:
@@ -246,6 +251,17 @@ async def _finish(
         await _settle(database, claimed.ended("FAILED", error=error))
         raise
     return completed
+
+
+async def _profile(
+    database: Database, connector: base.Connector, livemode: bool, tokens: base.Tokens
+) -> base.Profile:
+    """Who consented. Where that cannot be read nothing is stored, and the consent is taken back."""
+    try:
+        return await connector.profile(tokens)
+    except base.Failure as failure:
+        await orphans.revoke(database, connector, livemode, tokens, failure)
+        raise
 
 
 async def _store(
@@ -267,6 +283,7 @@ async def _store(
         profile.external_id,
         claimed.reference,
         *sync_store.profile_values(profile),
+        profile.app_scoped_id or tokens.app_scoped_id,
     )
     whose = grants.Whose(claimed.account_id, claimed.livemode, creator_id)
     await grants.store(connection, vault, whose, tokens, now)

@@ -13,18 +13,22 @@ from uuid import UUID
 import structlog
 
 from db.session import Connection, Database, raw
+from services import refusals
 from services.platforms import base, registry
 from services.vault import Vault
 
 MARGIN = timedelta(minutes=5)
 MARGIN_SHARE = 0.1
+ENDLESS_LIFE = timedelta(
+    days=60
+)  # of a grant whose end is not told: some die when nobody uses them for months
 LEASE = timedelta(seconds=30)  # longer than a refresh and its one repetition can take
 PAUSE_SECONDS = 0.05
 PATIENCE_SECONDS = 20.0
 
 # The creator's row beside the grant's: whose tokens they are comes from there.
 READ = """
-select c.platform, c.external_id, g.status, g.scopes, g.access_token, g.refresh_token, g.expires_at,
+select c.platform, c.external_id, c.app_scoped_id, g.status, g.scopes, g.access_token, g.refresh_token, g.expires_at,
        g.refresh_expires_at, g.refreshed_at, g.version
 from grants g join creators c on (c.account_id, c.id) = (g.account_id, g.creator_id)
 where g.account_id = $1 and g.livemode = $2 and g.creator_id = $3 and c.livemode = $2
@@ -33,15 +37,15 @@ where g.account_id = $1 and g.livemode = $2 and g.creator_id = $3 and c.livemode
 # A reconnect replaces the tokens; a platform that sent no refresh token leaves the stored one standing.
 STORE = """
 insert into grants as g (account_id, livemode, creator_id, scopes, access_token, refresh_token, expires_at,
-                         refresh_expires_at, refreshed_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                         refresh_expires_at, refreshed_at, renew_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (account_id, creator_id) do update set
   status = 'ACTIVE', scopes = excluded.scopes, access_token = excluded.access_token,
   refresh_token = coalesce(excluded.refresh_token, g.refresh_token),
   refresh_expires_at = case when excluded.refresh_token is null then g.refresh_expires_at
                             else excluded.refresh_expires_at end,
   expires_at = excluded.expires_at, refreshed_at = excluded.refreshed_at, version = g.version + 1,
-  lease_until = null
+  lease_until = null, renew_at = excluded.renew_at, refused_at = null
 where g.livemode = excluded.livemode
 """
 
@@ -56,7 +60,7 @@ returning version
 # Compare and swap: a reconnect that came in between has newer tokens than ours.
 SWAP = """
 update grants set scopes = $5, access_token = $6, refresh_token = coalesce($7, refresh_token), expires_at = $8,
-  refresh_expires_at = $9, refreshed_at = $10, version = version + 1, lease_until = null
+  refresh_expires_at = $9, refreshed_at = $10, renew_at = $11, version = version + 1, lease_until = null
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 returning version
 """
@@ -68,12 +72,16 @@ where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 
 # Only over the version that was refused: newer tokens may live.
 BURY = """
-update grants set status = 'NEEDS_REAUTH', lease_until = null
+update grants set status = 'NEEDS_REAUTH', lease_until = null, refused_at = case when $5 then now() end
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 returning version
 """
 
 log = structlog.get_logger(__name__)
+
+
+class Dead(base.ReconnectRequired):
+    """There is no living grant: it was judged already."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +112,15 @@ class Held:
     refreshed_at: datetime | None
     version: int
 
-    def is_stale(self, now: datetime) -> bool:
-        """Whether the access token is past its time or within the margin of it."""
-        if self.tokens.expires_at is None or not self.tokens.refresh_token:
+    def is_stale(self, now: datetime, refresh_before: timedelta | None = None) -> bool:
+        """Whether the access token is past its time or within the margin of it.
+
+        `refresh_before`: the platform's margin for a token that refreshes itself.
+        """
+        if self.tokens.expires_at is None:
             return False
+        if not self.tokens.refresh_token:
+            return refresh_before is not None and now >= self.tokens.expires_at - refresh_before
         life = self.tokens.expires_at - (self.refreshed_at or now)
         return now >= self.tokens.expires_at - min(MARGIN, max(life, timedelta()) * MARGIN_SHARE)
 
@@ -129,6 +142,8 @@ async def read(database: Database, vault: Vault, whose: Whose) -> Held | None:
         refresh_expires_at=row["refresh_expires_at"],
         scopes=tuple(row["scopes"]),
         external_id=row["external_id"],
+        app_scoped_id=row["app_scoped_id"],
+        issued_at=row["refreshed_at"],
     )
     return Held(whose, row["platform"], row["status"], tokens, row["refreshed_at"], row["version"])
 
@@ -147,6 +162,7 @@ async def store(
         tokens.expires_at,
         tokens.refresh_expires_at,
         now,
+        _renew_at(tokens, now),
     )
 
 
@@ -164,7 +180,7 @@ async def tokens_for(
     """
     held = _living(await read(database, vault, whose))
     moment = now or datetime.now(UTC)
-    if not held.is_stale(moment):
+    if not held.is_stale(moment, platforms.connector(held.platform, whose.livemode).refresh_before):
         return held
     try:
         return await renewed(database, vault, platforms, whose, held.version)
@@ -195,16 +211,30 @@ async def renewed(
 
 
 async def bury(database: Database, whose: Whose, version: int) -> bool:
-    """Mark the grant NEEDS_REAUTH, unless its tokens are newer than those that were refused."""
-    buried = await _changed(database, BURY, whose, version)
+    """Mark the grant NEEDS_REAUTH, unless its tokens are newer. For who knows it dead: the platform told us."""
+    return await _changed(database, BURY, whose, version, False)
+
+
+async def judge(database: Database, held: Held) -> bool:
+    """A definitive refusal: NEEDS_REAUTH, unless the tokens are newer than those that were refused.
+
+    Raises Transient when many are refused alike: then it is the platform's trouble, and no grant changes.
+    """
+    async with database.write() as session:
+        connection = await raw(session)
+        wave = await refusals.is_wave(connection, held.platform, held.whose.livemode)
+        buried = not wave and await connection.fetchval(BURY, *held.whose.key, held.version, True) is not None
+    if wave:
+        await _changed(database, RELEASE, held.whose, held.version)
+        raise base.Transient("refused_alike", "The platform refuses many grants at once.")
     if buried:
-        log.info("grant.needs_reauth", creator=str(whose.creator_id))
+        log.info("grant.needs_reauth", creator=str(held.whose.creator_id))
     return buried
 
 
 def _living(held: Held | None) -> Held:
     if held is None or held.status != "ACTIVE":
-        raise base.ReconnectRequired("no_grant", "There is no living grant.")
+        raise Dead("no_grant", "There is no living grant.")
     return held
 
 
@@ -217,12 +247,21 @@ async def _refresh(database: Database, vault: Vault, platforms: registry.Platfor
     except BaseException:
         await _changed(database, RELEASE, held.whose, held.version)
         raise
-    now = datetime.now(UTC)
-    access, refresh = _seal(vault, held.whose, fresh)
-    values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
-    if await _changed(database, SWAP, held.whose, held.version, *values):
+    if await _swapped(database, vault, held, fresh, now := datetime.now(UTC)):
         return replace(held, tokens=fresh, refreshed_at=now, version=held.version + 1)
     return _living(await read(database, vault, held.whose))
+
+
+async def _swapped(database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime) -> bool:
+    access, refresh = _seal(vault, held.whose, fresh)
+    values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
+    async with database.write() as session:
+        connection = await raw(session)
+        swapped = await connection.fetchval(
+            SWAP, *held.whose.key, held.version, *values, _renew_at(fresh, now)
+        )
+        await refusals.accepted(connection, held.platform, held.whose.livemode)
+    return swapped is not None
 
 
 async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
@@ -236,9 +275,16 @@ async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
 
 async def _refused(database: Database, vault: Vault, held: Held) -> Held:
     """A definitive no: judged only after looking whether somebody else has newer tokens."""
-    if await bury(database, held.whose, held.version):
-        raise base.ReconnectRequired("invalid_grant", "The platform refuses the refresh token.")
+    if await judge(database, held):
+        raise Dead("invalid_grant", "The platform refuses the refresh token.")
     return _living(await read(database, vault, held.whose))
+
+
+def _renew_at(tokens: base.Tokens, now: datetime) -> datetime:
+    """When the grant is renewed at the latest, used or not: from half to three quarters through its life."""
+    end = tokens.refresh_expires_at if tokens.refresh_token else tokens.expires_at
+    life = max(end - now, timedelta()) if end else ENDLESS_LIFE
+    return now + life * random.uniform(0.5, 0.75)  # noqa: S311 -- spreads, hides nothing
 
 
 def _seal(vault: Vault, whose: Whose, tokens: base.Tokens) -> tuple[bytes, bytes | None]:

@@ -1,23 +1,24 @@
-"""Who is due: open syncs and revocations that no job speaks of, and creators not read for a day.
+"""Who is due: open syncs and revocations that no job speaks of, and creators whose time has come.
 
-These statements look over all accounts: they are the operator's, and answer ids only.
+Nothing is queued ahead: a creator's row says when it is due (`next_sync_at`), and the planner opens syncs just in
+time, as many as are soon read. These statements look over all accounts: they are the operator's, and answer
+ids only.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
-from itertools import zip_longest
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.session import raw
-from services import erase, errors, jobs, sync
+from db.session import Connection, raw
+from services import erase, jobs, sync
 
 STALE_AFTER = timedelta(seconds=60)
-REFRESH_EVERY = timedelta(hours=24)
 MOST_A_TURN = 1_000
-MOST_QUEUED = 5_000
+MOST_OPEN = 2_000
+"""Scheduled syncs open at once in a platform's world. Who waits for a budget counts: no more pile up behind."""
+
+CLAIMED_FOR = timedelta(days=1)
+"""A claimed creator is due again after it, if its sync should never end; its end tells better."""
 
 # Whatever lost the job (a crash, a hand in the queue's table), the row is the truth and finds a new one.
 OPEN_SYNCS = f"""
@@ -36,16 +37,50 @@ where r.next_attempt_at < now()
 order by r.next_attempt_at limit $1
 """  # noqa: S608 -- our constant
 
-# Longest unread first, with a living grant and nothing begun since; the queue is kept short.
-CREATORS = f"""
-select c.account_id, c.livemode, c.id
-from creators c join grants g on (g.account_id, g.creator_id) = (c.account_id, c.id)
-where coalesce(c.synced_at, '-infinity'::timestamptz) < now() - $1::interval and g.status = 'ACTIVE'
-  and not exists (select from syncs s where s.account_id = c.account_id and s.creator_id = c.id
-                  and s.queued_at > now() - $1::interval)
-  and (select count(*) from {jobs.TABLE}) < $2
-order by coalesce(c.synced_at, '-infinity'::timestamptz) limit $3
-"""  # noqa: S608 -- our constant
+# One planner at a time is enough; two would only claim other rows.
+ALONE = "select pg_try_advisory_xact_lock(hashtext('creator-graph planner'))"
+
+WORLDS = "select platform, livemode from (values ('TIKTOK'), ('INSTAGRAM'), ('YOUTUBE')) p (platform), (values (true), (false)) m (livemode)"
+
+OPEN = """
+select c.platform, c.livemode, count(*) as open
+from syncs s join creators c on (c.account_id, c.id) = (s.account_id, s.creator_id)
+where s.status in ('QUEUED', 'RUNNING') and s.trigger = 'SCHEDULED'
+group by c.platform, c.livemode
+"""
+
+# Round-robin: every account's longest overdue first, then every account's second. A look into the index an
+# account, however many creators it has. Claimed, opened and told in one statement; a creator somebody holds, or
+# whose sync is open, is left.
+PLAN = """
+with due as (
+  select d.account_id, d.id, d.turn
+  from accounts a cross join lateral (
+    select c.account_id, c.id, c.next_sync_at, row_number() over (order by c.next_sync_at) as turn
+    from creators c
+    where c.account_id = a.id and c.livemode = $2 and c.platform = $1 and c.next_sync_at <= now()
+    order by c.next_sync_at limit $3) d
+  where a.canceled_at is null
+  order by d.turn, d.next_sync_at limit $3
+), held as (
+  select c.account_id, c.id, due.turn
+  from creators c join due on (due.account_id, due.id) = (c.account_id, c.id)
+  where c.next_sync_at <= now()
+  for no key update of c skip locked
+), moved as (
+  update creators c set next_sync_at = now() + $4::interval
+  from held where (c.account_id, c.id) = (held.account_id, held.id)
+  returning c.account_id, c.livemode, c.id, held.turn
+), opened as (
+  insert into syncs (account_id, livemode, creator_id, trigger)
+  select account_id, livemode, id, 'SCHEDULED' from moved
+  on conflict (account_id, creator_id) where status in ('QUEUED', 'RUNNING') do nothing
+  returning account_id, livemode, id, slice, creator_id
+)
+select o.account_id, o.livemode, o.id, o.slice
+from opened o join moved m on (m.account_id, m.id) = (o.account_id, o.creator_id)
+order by m.turn
+"""
 
 
 async def sweep(session: AsyncSession, stale_after: timedelta = STALE_AFTER) -> int:
@@ -63,23 +98,25 @@ async def sweep(session: AsyncSession, stale_after: timedelta = STALE_AFTER) -> 
     return made
 
 
-async def refresh(session: AsyncSession, every: timedelta = REFRESH_EVERY) -> int:
-    """Open a sync for creators that are due, the accounts taking turns; answers how many."""
+async def plan(session: AsyncSession) -> int:
+    """Open a sync for creators that are due, as far as there is room, the accounts taking turns; answers how many."""
     connection = await raw(session)
-    found = await connection.fetch(CREATORS, every, MOST_QUEUED, MOST_A_TURN)
+    if not await connection.fetchval(ALONE):
+        return 0
+    taken = {(row["platform"], row["livemode"]): row["open"] for row in await connection.fetch(OPEN)}
     begun = 0
-    for account_id, livemode, creator_id in _in_turns(found):
-        try:
-            await sync.request(session, account_id, livemode, creator_id, "SCHEDULED")
-        except (errors.NotFound, errors.Conflict):
-            continue
-        begun += 1
+    for platform, livemode in await connection.fetch(WORLDS):
+        room = min(MOST_A_TURN, MOST_OPEN - taken.get((platform, livemode), 0))
+        if room > 0:
+            begun += await _open(session, connection, platform, livemode, room)
     return begun
 
 
-def _in_turns(rows: Iterable[Any]) -> list[tuple[UUID, bool, UUID]]:
-    """One of each account, then the next of each: a large account does not make a small one wait."""
-    accounts: dict[UUID, list[tuple[UUID, bool, UUID]]] = {}
-    for row in rows:
-        accounts.setdefault(row["account_id"], []).append(tuple(row))
-    return [row for turn in zip_longest(*accounts.values()) for row in turn if row is not None]
+async def _open(
+    session: AsyncSession, connection: Connection, platform: str, livemode: bool, room: int
+) -> int:
+    rows = await connection.fetch(PLAN, platform, livemode, room, CLAIMED_FOR)
+    found = [sync.job(*row) for row in rows]
+    if found:
+        await jobs.enqueue_many(session, jobs.SYNC_SLICE, [(key, load) for load, key in found])
+    return len(found)

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Database, raw
-from services import errors, events, grants, jobs, sync_store
+from services import errors, events, grants, jobs, lookback, sync_store
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -27,6 +27,8 @@ MOST_FAILURES = 8
 MOST_PAGES = 2_000  # a platform whose pages never end ends here
 WAIT_FIRST, WAIT_MOST, THROTTLED_WAIT = 1.0, 300.0, 60.0
 GIVE_UP_AFTER = timedelta(hours=24)
+GIVE_UP_WAITING = timedelta(days=7)  # for a platform that names a time, again and again
+SPREAD_SHARE, SPREAD_MOST = 0.1, 3_600.0
 REREAD_SECONDS = 2.0
 
 ENDED = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"})
@@ -64,9 +66,11 @@ async def request(
                 session, jobs.SYNC_SLICE, *job(account_id, livemode, sync_id, 0), priority=priority
             )
             return Requested(sync_id, joined=False)
-        sync_id = await connection.fetchval(sync_store.JOIN, *whose)
-        if sync_id is not None:
-            return Requested(sync_id, joined=True)
+        joined = await connection.fetchrow(sync_store.JOIN, *whose)
+        if joined is not None:
+            if trigger in AWAITED:
+                await jobs.hasten(connection, job(account_id, livemode, *joined)[1])
+            return Requested(joined["id"], joined=True)
     raise errors.Conflict("A sync of this creator is just ending.", remedy="Try again.")
 
 
@@ -123,7 +127,8 @@ async def run_slice(
         )
     if run is None:
         return None
-    slice_ = _Slice(database, vault, platforms, run, stop or asyncio.Event())
+    priority = payload.get("priority", jobs.LATER)
+    slice_ = _Slice(database, vault, platforms, run, stop or asyncio.Event(), priority)
     try:
         return await slice_.read()
     except sync_store.Superseded:
@@ -140,6 +145,8 @@ class _Slice:
     platforms: registry.Platforms
     run: sync_store.Run
     stop: asyncio.Event
+    priority: int = jobs.LATER
+    back_to: datetime | None = field(default=None, init=False)
     held: grants.Held | None = field(default=None, init=False, repr=False)
 
     async def read(self) -> timedelta | None:
@@ -150,6 +157,8 @@ class _Slice:
             connector = self.platforms.connector(self.run.platform, self.run.livemode)
             if not self.run.begun:
                 await self._profile(await self._ask(connector.profile))
+            else:
+                self.back_to = self.run.back_to
             await self._pages(connector)
         except errors.PlatformError as refusal:
             await self._end(str(refusal.extra.get("reason", refusal.code)), refusal.message)
@@ -159,21 +168,30 @@ class _Slice:
 
     async def _pages(self, connector: base.Connector) -> None:
         loop = asyncio.get_running_loop()
-        end, pages = loop.time() + SECONDS_A_SLICE, 0
-        cursor, skipped = self.run.cursor, self.run.skipped
+        end, most = loop.time() + SECONDS_A_SLICE, self.run.pages + PAGES_A_SLICE
+        cursor, skipped, pages = self.run.cursor, self.run.skipped, self.run.pages
         while True:
             page = await self._ask(functools.partial(_videos, connector, cursor))
             pages += 1
             storable = tuple(video for video in page.videos if sync_store.is_storable(video))
             skipped += page.skipped + len(page.videos) - len(storable)
-            cursor = page.cursor
-            over = pages >= PAGES_A_SLICE or loop.time() >= end or self.stop.is_set()
-            await self._store(storable, {"next": cursor, "skipped": skipped}, over=over)
+            behind = page.cursor is not None and lookback.is_behind(page.videos, self.back_to)
+            cursor = None if behind else page.cursor
+            pause = _until(page.slow_down)
+            over = pages >= most or loop.time() >= end or self.stop.is_set() or bool(pause)
+            saved = {"next": cursor, "skipped": skipped, "pages": pages}
+            await self._store(storable, saved, over=over, pause=pause, behind=behind)
             if cursor is None or over:
                 return
 
     async def _store(
-        self, videos: tuple[base.VideoRecord, ...], saved: Mapping[str, Any], *, over: bool
+        self,
+        videos: tuple[base.VideoRecord, ...],
+        saved: Mapping[str, Any],
+        *,
+        over: bool,
+        pause: timedelta | None,
+        behind: bool,
     ) -> None:
         """A page, and in its transaction what follows: the end, the next slice's job, or nothing."""
         run = self.run
@@ -182,27 +200,30 @@ class _Slice:
             await sync_store.hold(connection, run)
             await sync_store.write_page(connection, run, videos, saved)
             if saved["next"] is None:
-                await self._finish_walk(connection, saved["skipped"])
-            elif run.slice * PAGES_A_SLICE >= MOST_PAGES:
+                await self._finish_walk(connection, saved["skipped"], self.back_to if behind else None)
+            elif saved["pages"] >= MOST_PAGES:
                 error = ("ENDLESS", "The platform's pages do not end.")
-                await sync_store.finish(connection, run, "PARTIAL", whole=False, error=error)
+                await sync_store.finish(connection, run, "PARTIAL", walked=False, error=error)
             elif over:
                 slice_ = await connection.fetchval(sync_store.NEXT_SLICE, *run.key)
                 following = job(run.account_id, run.livemode, run.id, slice_)
-                await jobs.enqueue(session, jobs.SYNC_SLICE, *following)
+                await jobs.enqueue(session, jobs.SYNC_SLICE, *following, priority=self.priority, delay=pause)
 
-    async def _finish_walk(self, connection: Any, skipped: int) -> None:
+    async def _finish_walk(self, connection: Any, skipped: int, back_to: datetime | None) -> None:
+        """`back_to`: where the walk stopped by itself; None: at the last video."""
         if skipped == 0:
-            await sync_store.finish(connection, self.run, "SUCCEEDED", whole=True)
+            await sync_store.finish(connection, self.run, "SUCCEEDED", walked=True, back_to=back_to)
             return
         error = ("SKIPPED", f"{skipped} items could not be read; nothing was marked as gone.")
-        await sync_store.finish(connection, self.run, "PARTIAL", whole=True, error=error)
+        await sync_store.finish(connection, self.run, "PARTIAL", walked=True, back_to=back_to, error=error)
 
     async def _profile(self, profile: base.Profile) -> None:
+        run = self.run
+        self.back_to = lookback.back_to(run.trigger, run.read_deep_at, run.read_whole_at, datetime.now(UTC))
         async with self.database.write() as session:
             connection = await raw(session)
             await sync_store.hold(connection, self.run)
-            await sync_store.write_profile(connection, self.run, profile)
+            await sync_store.write_profile(connection, run, profile, self.back_to)
 
     async def _ask(self, call: Callable[[base.Tokens], Awaitable[T]]) -> T:
         """A platform call with living tokens; refused ones are refreshed once, then the grant is dead."""
@@ -221,7 +242,8 @@ class _Slice:
 
     async def _tokens(self) -> grants.Held:
         now = datetime.now(UTC)
-        if self.held is None or self.held.is_stale(now):
+        connector = self.platforms.connector(self.run.platform, self.run.livemode)
+        if self.held is None or self.held.is_stale(now, connector.refresh_before):
             whose = grants.Whose(*self.run.creator)
             self.held = await grants.tokens_for(self.database, self.vault, self.platforms, whose, now=now)
         return self.held
@@ -232,25 +254,38 @@ class _Slice:
             "sync.failed", sync=str(self.run.id), kind=type(failure).__name__, code=failure.code,
             log_id=failure.log_id,
         )  # fmt: skip
+        failure = await self._judged(failure)
         told = registry.explain(self.run.platform, failure)
         code = str(told.extra.get("reason", told.code))
         again = self._wait(failure)
         if again is not None:
             await self._put_off(code, told.message, again, throttled=isinstance(failure, base.RateLimited))
             return again
-        if isinstance(failure, base.ReconnectRequired) and self.held is not None:
-            await grants.bury(self.database, self.held.whose, self.held.version)
         await self._end(code, told.message)
         return None
 
+    async def _judged(self, failure: base.Failure) -> base.Failure:
+        """A definitive refusal of tokens that nobody has judged yet; one of a wave is only trouble."""
+        judged = isinstance(failure, grants.Dead) or self.held is None
+        if judged or not isinstance(failure, base.ReconnectRequired):
+            return failure
+        assert self.held is not None
+        try:
+            await grants.judge(self.database, self.held)
+        except base.Transient as wave:
+            return wave
+        return failure
+
     def _wait(self, failure: base.Failure) -> timedelta | None:
+        """How long to wait; None: it is over. For room in our own budget a sync waits as long as it takes."""
         now = datetime.now(UTC)
-        if now - self.run.queued_at > GIVE_UP_AFTER:
+        retry_at = failure.retry_at if isinstance(failure, base.RateLimited) else None
+        patience = GIVE_UP_WAITING if retry_at else GIVE_UP_AFTER
+        if now - self.run.queued_at > patience and not isinstance(failure, base.BudgetSpent):
             return None
-        jitter = 0.5 + random.random()  # noqa: S311 -- spreads, hides nothing
         if isinstance(failure, base.RateLimited):
-            told = (failure.retry_at - now).total_seconds() if failure.retry_at else THROTTLED_WAIT
-            return timedelta(seconds=max(told, 0.0) + jitter)
+            return _until(retry_at or now + timedelta(seconds=THROTTLED_WAIT), least=0.0)
+        jitter = 0.5 + random.random()  # noqa: S311 -- spreads, hides nothing
         if isinstance(failure, base.Transient) and self.run.failures < MOST_FAILURES:
             return timedelta(seconds=min(WAIT_FIRST * 2**self.run.failures, WAIT_MOST) * jitter)
         return None
@@ -269,7 +304,20 @@ class _Slice:
             seen = await connection.fetchval(sync_store.SEEN, *self.run.key)
             some = code == "SCOPE_MISSING" or (seen and code != "RECONNECT_REQUIRED")
             status = "PARTIAL" if some else "FAILED"
-            await sync_store.finish(connection, self.run, status, whole=False, error=(code, message))
+            await sync_store.finish(connection, self.run, status, walked=False, error=(code, message))
+
+
+def _until(moment: datetime | None, least: float | None = None) -> timedelta | None:
+    """How long until then, and a little more: the longer the wait, the more who wake are spread.
+
+    None where the time is over, unless `least` seconds are waited at any rate.
+    """
+    wait = (moment - datetime.now(UTC)).total_seconds() if moment else 0.0
+    if wait <= 0 and least is None:
+        return None
+    wait = max(wait, least or 0.0)
+    spread = 0.5 + random.random() + random.random() * min(wait * SPREAD_SHARE, SPREAD_MOST)  # noqa: S311 -- spreads, hides nothing
+    return timedelta(seconds=wait + spread)
 
 
 def _videos(

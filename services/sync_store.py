@@ -7,12 +7,12 @@ sync's. So a disconnect waits for at most one page, and no page is written after
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from db.session import Connection
-from services import events
+from services import cadence, events, grants, lookback, refusals
 from services.platforms import base
 from services.vault import Vault
 
@@ -20,6 +20,7 @@ from services.vault import Vault
 COUNT_MAX = 2**61 - 1
 NAME_MAX, TITLE_MAX, TEXT_MAX, URL_MAX = 300, 500, 10_000, 4_096
 """Longer ones are cut: an index entry and a tsvector have their limits, and a page must not fail on them."""
+KEPT = timedelta(days=90)
 
 # A creator that is not being erased, and a sync nobody has open: `request` joins the open one.
 KNOWN = """
@@ -34,7 +35,7 @@ returning id
 """
 
 JOIN = """
-select id from syncs
+select id, slice from syncs
 where account_id = $1 and livemode = $2 and creator_id = $3 and status in ('QUEUED', 'RUNNING')
 for key share
 """
@@ -45,11 +46,11 @@ TAKE = """
 update syncs set fence = fence + 1, status = 'RUNNING', started_at = coalesce(started_at, now()),
   touched_at = now(), attempts = attempts + (attempts = 0 or failures > 0)::int, failures = failures + 1
 where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
-returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen
+returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, back_to
 """
 
 WHO = """
-select platform, external_id from creators where account_id = $1 and livemode = $2 and id = $3
+select platform, external_id, read_deep_at, read_whole_at from creators where account_id = $1 and livemode = $2 and id = $3
 """
 
 # Before any write of a slice: the creator stands, was not disconnected, and nobody took the sync after us.
@@ -65,21 +66,22 @@ for key share of c for no key update of s
 
 PROFILE = """
 update creators set username = $4, display_name = $5, bio = $6, avatar_url = $7, profile_url = $8,
-  verified = $9, followers = $10, following = $11, likes = $12, views = $13, video_count = $14
+  verified = $9, followers = $10, following = $11, likes = $12, views = $13, video_count = $14,
+  app_scoped_id = coalesce($15, app_scoped_id)
 where account_id = $1 and livemode = $2 and id = $3
 """
 
 # Reconnecting keeps id, data and the partner's reference; what the platform tells is written over.
 CONNECT = """
 insert into creators as c (account_id, livemode, platform, external_id, reference, username, display_name, bio,
-  avatar_url, profile_url, verified, followers, following, likes, views, video_count)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+  avatar_url, profile_url, verified, followers, following, likes, views, video_count, app_scoped_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict (account_id, livemode, platform, external_id) do update set
   reference = coalesce(excluded.reference, c.reference), username = excluded.username,
   display_name = excluded.display_name, bio = excluded.bio, avatar_url = excluded.avatar_url,
   profile_url = excluded.profile_url, verified = excluded.verified, followers = excluded.followers,
   following = excluded.following, likes = excluded.likes, views = excluded.views,
-  video_count = excluded.video_count
+  video_count = excluded.video_count, app_scoped_id = coalesce(excluded.app_scoped_id, c.app_scoped_id)
 returning id
 """
 
@@ -92,24 +94,35 @@ on conflict (account_id, creator_id, at) do update set followers = excluded.foll
   video_count = excluded.video_count
 """
 
+# Of a walk that goes back only so far, what is there already of that time.
 EXPECT = """
-update syncs set videos_expected = $5, touched_at = now()
+update syncs s set back_to = $6, touched_at = now(), videos_expected = case when $6::timestamptz is null then $5 else (
+  select count(*) from videos v where v.account_id = s.account_id and v.creator_id = s.creator_id
+    and v.gone_at is null and v.published_at >= $6) end
 where account_id = $1 and livemode = $2 and id = $3 and fence = $4
 """
 
 # A page in one statement: videos, their history, the sync's counters and cursor, and the hint.
 # `seen_in` moves on every row, so that an ended walk knows whom it missed; a row counts as updated only where
-# something lasting changed (cover and media addresses die by themselves), and once a sync.
+# something lasting changed (cover and media addresses die by themselves), and once a sync. A counter that could
+# not be read this time (`partial`) stays as it was; one the platform does not tell becomes null.
 PAGE = """
 with page as (
   select * from unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                       $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::timestamptz[])
+                       $13::int8[], $14::int8[], $15::int8[], $16::int8[], $17::int8[], $18::timestamptz[],
+                       $20::bool[])
     as page (external_id, kind, title, description, url, cover_url, media_url,
-             views, likes, comments, shares, duration, published_at)
+             views, likes, comments, shares, duration, published_at, partial)
+), told as (
+  select page.external_id, page.kind, page.title, page.description, page.url, page.cover_url, page.media_url,
+         coalesce(page.views, v.views), coalesce(page.likes, v.likes), coalesce(page.comments, v.comments),
+         coalesce(page.shares, v.shares), page.duration, page.published_at
+  from page left join videos v on page.partial and v.account_id = $1 and v.creator_id = $3
+                               and v.external_id = page.external_id
 ), written as (
   insert into videos (account_id, livemode, creator_id, seen_in, external_id, kind, title, description, url,
                       cover_url, media_url, views, likes, comments, shares, duration, published_at)
-  select $1, $2, $3, $4, page.* from page
+  select $1, $2, $3, $4, told.* from told
   on conflict (account_id, creator_id, external_id) do update set
     seen_in = excluded.seen_in, kind = excluded.kind, title = excluded.title,
     description = excluded.description, url = excluded.url, cover_url = excluded.cover_url,
@@ -158,8 +171,9 @@ where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 an
 """
 
 # Mean over the 30 newest; those without a rate do not count.
-READ_WHOLE = """
-update creators set synced_at = now(), engagement_rate = (
+READ = """
+update creators set synced_at = now(), read_deep_at = case when $4 then now() else read_deep_at end,
+  read_whole_at = case when $5 then now() else read_whole_at end, engagement_rate = (
   select avg(engagement_rate) from (
     select engagement_rate from videos
     where account_id = $1 and livemode = $2 and creator_id = $3 and gone_at is null
@@ -171,6 +185,12 @@ END = """
 update syncs set status = $5, error_code = $6, error_message = $7, error_retry_at = null, cursor = null,
   finished_at = now(), touched_at = now(), failures = 0
 where account_id = $1 and livemode = $2 and id = $3 and fence = $4
+"""
+
+# What nobody asks about any more, a creator's at a time: its index is at hand.
+PRUNE = """
+delete from syncs where account_id = $1 and livemode = $2 and creator_id = $3
+  and queued_at < now() - $4::interval and status not in ('QUEUED', 'RUNNING')
 """
 
 # The slice is tried again later. Waiting because the platform said so is no failure.
@@ -202,7 +222,12 @@ class Run:
     slice: int
     cursor: Mapping[str, Any] | None
     skipped: int
+    pages: int
     begun: bool
+    trigger: str
+    back_to: datetime | None
+    read_deep_at: datetime | None
+    read_whole_at: datetime | None
     failures: int
     queued_at: datetime
     seen: int
@@ -243,7 +268,12 @@ async def take(
         slice=row["slice"],
         cursor=saved.get("next"),
         skipped=saved.get("skipped", 0),
+        pages=saved.get("pages", 0),
         begun=bool(saved),
+        trigger=row["trigger"],
+        back_to=row["back_to"],
+        read_deep_at=who["read_deep_at"],
+        read_whole_at=who["read_whole_at"],
         failures=row["failures"],
         queued_at=row["queued_at"],
         seen=row["videos_seen"],
@@ -257,13 +287,16 @@ async def hold(connection: Connection, run: Run) -> None:
         raise Superseded
 
 
-async def write_profile(connection: Connection, run: Run, profile: base.Profile) -> None:
-    """The creator's row, the hour's history point, and how many videos are to be expected."""
+async def write_profile(
+    connection: Connection, run: Run, profile: base.Profile, back_to: datetime | None
+) -> None:
+    """The creator's row, the hour's history point, how far back is read and how many videos to expect."""
     told = profile_values(profile)
-    await connection.execute(PROFILE, *run.creator, *told)
+    await connection.execute(PROFILE, *run.creator, *told, profile.app_scoped_id)
     await connection.execute(CREATOR_POINT, *run.creator, *told[6:])
-    await connection.execute(EXPECT, *run.key, told[-1])
+    await connection.execute(EXPECT, *run.key, told[-1], back_to)
     await events.notify(connection, events.SYNC, str(run.id))
+    await refusals.accepted(connection, run.platform, run.livemode)
 
 
 async def write_page(
@@ -273,18 +306,31 @@ async def write_page(
     unique = {video.external_id: video for video in videos}  # a row can be written once a statement
     rows = [_video_values(video) for video in unique.values()]
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(13)]
-    await connection.execute(PAGE, *run.creator, run.id, run.fence, *columns, json.dumps(saved))
+    partial = [video.partial for video in unique.values()]
+    await connection.execute(PAGE, *run.creator, run.id, run.fence, *columns, json.dumps(saved), partial)
 
 
 async def finish(
-    connection: Connection, run: Run, status: str, *, whole: bool, error: tuple[str, str] | None = None
+    connection: Connection,
+    run: Run,
+    status: str,
+    *,
+    walked: bool,
+    back_to: datetime | None = None,
+    error: tuple[str, str] | None = None,
 ) -> None:
-    """End the sync; after a whole walk the creator's mean and time, and only if clean the gone videos."""
-    if whole and error is None:
+    """End the sync. After a walk that came to its end the creator's mean and times; the gone videos only
+
+    when that end was the last video, and nothing was skipped.
+    """
+    if walked and back_to is None and error is None:
         await connection.execute(GONE, *run.creator, run.id)
-    if whole:
-        await connection.execute(READ_WHOLE, *run.creator)
+    if walked:
+        deep = lookback.is_deep(back_to, run.queued_at)
+        await connection.execute(READ, *run.creator, deep, back_to is None)
     await connection.execute(END, *run.key, status, *(error or (None, None)))
+    await connection.execute(PRUNE, *run.creator, KEPT)
+    await cadence.set_next(connection, grants.Whose(*run.creator))
     await events.notify(connection, events.SYNC, str(run.id))
     world = "live" if run.livemode else "test"
     await events.notify(connection, events.CREATOR, f"{run.account_id}:{world}:{run.creator_id}")

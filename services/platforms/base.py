@@ -6,7 +6,7 @@ is made for one world (live or test): the same code, other hosts and credentials
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 
@@ -134,6 +134,10 @@ class RateLimited(Failure):
         self.retry_at = retry_at
 
 
+class BudgetSpent(RateLimited):
+    """Our own meter kept the call from being sent: the platform was not asked, and nothing went wrong."""
+
+
 class Transient(Failure):
     """The platform is away or stumbled: try again."""
 
@@ -171,6 +175,11 @@ class Connector(Protocol):
     @property
     def scopes(self) -> tuple[str, ...]:
         """What `begin` asks the creator for."""
+        ...
+
+    @property
+    def refresh_before(self) -> timedelta | None:
+        """How long before its end a token is refreshed that has no refresh token; None where all have one."""
         ...
 
     def begin(self, state: str, redirect_uri: str) -> Authorization: ...

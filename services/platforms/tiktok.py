@@ -5,8 +5,9 @@ test mode: only the `base.App` differs. oauthlib makes the verifier; TikTok bend
 (client_key, comma scopes, hex PKCE, errors at HTTP 200), and oauthlib refuses the simulator's plain HTTP.
 """
 
+import functools
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -47,10 +48,22 @@ STATUSES: Mapping[int, type[base.Failure]] = {
 RESOURCE_STATUSES = {**STATUSES, HTTPStatus.UNAUTHORIZED: base.AuthExpired}
 
 
+Spend = Callable[[str], Awaitable[None]]
+
+
+async def unmetered(_endpoint: str) -> None:
+    """The limit's meter where nobody counts."""
+
+
 class TikTok:
-    """One TikTok app in one world; implements `base.Connector`."""
+    """One TikTok app in one world; implements `base.Connector`.
+
+    `spend` is awaited with a resource's path before every call of it, repetitions too: TikTok limits each
+    by the app. What it raises (RateLimited) keeps the call from being sent.
+    """
 
     platform = "TIKTOK"
+    refresh_before = None
 
     def __init__(
         self,
@@ -58,10 +71,11 @@ class TikTok:
         http: client.Client,
         *,
         scopes: tuple[str, ...] = SCOPES,
+        spend: Spend = unmetered,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.scopes = scopes
-        self._app, self._http, self._now = app, http, now
+        self._app, self._http, self._spend, self._now = app, http, spend, now
 
     def begin(self, state: str, redirect_uri: str) -> base.Authorization:
         """Where to send the browser. The redirect is sent as given: TikTok matches it exactly."""
@@ -196,6 +210,7 @@ class TikTok:
             json=body,
             bearer=tokens.access_token,
             repeat=True,
+            before=functools.partial(self._spend, path),
             refuse=lambda answer: self._refuse(answer, RESOURCE_STATUSES),
         )
         return tiktok_wire.as_object(tiktok_wire.as_object(answer.body, "the answer").get("data"), "data")

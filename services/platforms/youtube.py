@@ -60,6 +60,7 @@ class YouTube:
     """
 
     platform = "YOUTUBE"
+    refresh_before = None
 
     def __init__(
         self,

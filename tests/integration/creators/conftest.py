@@ -81,6 +81,9 @@ class Stage:
     def whose(self, creator_id) -> grants.Whose:
         return grants.Whose(self.account, False, creator_id)
 
+    async def held(self, creator_id) -> grants.Held:
+        return await grants.read(self.database, self.vault, self.whose(creator_id))
+
     async def one(self, statement, *values):
         async with self.database.read() as connection:
             return await connection.fetchrow(statement, *values)

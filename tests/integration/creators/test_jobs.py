@@ -123,27 +123,15 @@ async def test_the_sweeper_finds_syncs_that_no_job_speaks_of(stage, queued):
         assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
 
 
-async def test_creators_not_read_for_a_day_are_read_again_once(stage):
+async def test_creators_whose_time_has_come_are_read_again_once(stage):
     completed = await stage.connect("sim.single")
     async with stage.working():
         await stage.ended(completed.sync_id)
     async with stage.database.write() as session:
-        assert await schedule.refresh(session) == 0
-    await stage.execute("update creators set synced_at = now() - interval '25 hours'")
-    await stage.execute("update syncs set queued_at = now() - interval '25 hours'")
+        assert await schedule.plan(session) == 0
+    await stage.execute("update creators set next_sync_at = now()")
     for expected in (1, 0):
         async with stage.database.write() as session:
-            assert await schedule.refresh(session) == expected
+            assert await schedule.plan(session) == expected
     assert await stage.value("select count(*) from syncs where trigger = 'SCHEDULED'") == 1
     assert sync.ENDED
-
-
-def test_accounts_take_turns():
-    rows = [{"account_id": a, "livemode": True, "id": n} for a, n in (("a", 1), ("a", 2), ("a", 3), ("b", 4))]
-
-    class Row(dict):
-        def __iter__(self):
-            return iter(self.values())
-
-    turns = schedule._in_turns([Row(row) for row in rows])
-    assert [turn[2] for turn in turns] == [1, 4, 2, 3]

@@ -1,0 +1,126 @@
+"""How much of a platform's limit is used up, by all workers and processes together.
+
+A call is claimed in the database before it is sent. Where the claim cannot be made (the limit is reached,
+the database is away) the call is not sent: a platform that is asked too often may shut out the whole app.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.session import Database, raw
+from services.platforms import base
+
+MINUTE_SLOTS = 61  # seconds: the one that has begun, and the whole minute before it
+
+_SECOND = "floor(extract(epoch from clock_timestamp()))::int8"
+_PACIFIC_DAY = "((clock_timestamp() at time zone 'America/Los_Angeles')::date - date '2000-01-01')::int8"
+
+# The slots of the past fall out at the front, the claim goes into the newest; all or nothing, in one statement,
+# so that of all who claim at once no two count the same room. A clock that steps back makes nothing younger.
+_CLAIM = """
+insert into platform_budgets as b (platform, livemode, endpoint, slot, used)
+values ($1, $2, $3, {slot}, array_fill(0::int8, array[$4::int - 1]) || $5::int8)
+on conflict (platform, livemode, endpoint) do update set
+  slot = greatest(excluded.slot, b.slot),
+  used = (b.used || array_fill(0::int8, array[{gone}]))[{gone} + 1 : {gone} + $4 - 1]
+         || (case when {gone} = 0 then b.used[$4] else 0 end + $5::int8)
+where (select coalesce(sum(made), 0) from unnest(b.used) with ordinality as slots (made, place)
+       where place > {gone}) + $5::int8 <= $6::int8
+returning true
+"""
+_GONE = "least(greatest(excluded.slot - b.slot, 0), $4)::int"
+
+CLAIM_SECONDS = _CLAIM.format(slot=_SECOND, gone=_GONE)
+CLAIM_DAY = _CLAIM.format(slot=_PACIFIC_DAY, gone=_GONE)
+
+# When enough of the slots will have fallen out.
+FREE_AGAIN = """
+select to_timestamp(b.slot + place)
+from platform_budgets b, unnest(b.used) with ordinality as slots (made, place)
+where b.platform = $1 and b.livemode = $2 and b.endpoint = $3
+  and place <= $4 and (select coalesce(sum(later), 0) from unnest(b.used[place + 1:]) as later) + $5::int8 <= $6::int8
+order by place limit 1
+"""
+
+NEXT_DAY = """
+select (date_trunc('day', clock_timestamp() at time zone 'America/Los_Angeles') + interval '1 day')
+       at time zone 'America/Los_Angeles'
+"""
+
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class _Meter:
+    """One limit: whose it is, how much of it may be used, and the statements of its window."""
+
+    database: Database
+    key: tuple[str, bool, str]
+    slots: int
+    most: int
+    patience: float
+    claim: str
+    again: str
+
+    async def spend(self, units: int) -> None:
+        """Claim units, waiting a little where that is enough. Raises BudgetSpent, or Transient: fails closed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.patience
+        while (retry_at := await self._refusal(units)) is not None:
+            wait = (retry_at[0] - retry_at[1]).total_seconds()
+            if loop.time() + wait > end:
+                raise base.BudgetSpent(
+                    "budget_spent", f"{self.key[2]}: the limit is used up.", retry_at=retry_at[0]
+                )
+            await asyncio.sleep(max(wait, 0.01))
+
+    async def _refusal(self, units: int) -> tuple[datetime, datetime] | None:
+        """None: claimed; else when to come again, and the database's time now."""
+        room = (*self.key, self.slots, units, self.most)
+        try:
+            async with self.database.write() as session:
+                connection = await raw(session)
+                if units <= self.most and await connection.fetchval(self.claim, *room):
+                    return None
+                values = room if self.again == FREE_AGAIN else ()
+                now: datetime = await connection.fetchval("select clock_timestamp()")
+                again: datetime | None = await connection.fetchval(self.again, *values)
+        except AWAY as error:
+            raise base.Transient("budget_away", f"{self.key[2]}: {type(error).__name__}") from None
+        return again or now + timedelta(minutes=1), now
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Meters over one database. `share`: how much of each limit is for us, the rest being kept for others
+
+    (workers leave a tenth to the API, where somebody waits); `patience`: seconds a claim may wait for room.
+    """
+
+    database: Database
+    share: float = 1.0
+    patience: float = 0.0
+
+    def a_minute(self, platform: str, livemode: bool, most: int) -> Callable[[str], Awaitable[None]]:
+        """Spends one call of the endpoint it is given: at most so many in any 60 seconds."""
+        allowed = int(most * self.share)
+
+        async def spend(endpoint: str) -> None:
+            key = (platform, livemode, endpoint)
+            meter = _Meter(
+                self.database, key, MINUTE_SLOTS, allowed, self.patience, CLAIM_SECONDS, FREE_AGAIN
+            )
+            await meter.spend(1)
+
+        return spend
+
+    def a_pacific_day(self, platform: str, livemode: bool, most: int) -> Callable[[int], Awaitable[None]]:
+        """Spends the units it is given: at most so many from midnight to midnight in California."""
+        key = (platform, livemode, "units")
+        meter = _Meter(self.database, key, 1, int(most * self.share), 0.0, CLAIM_DAY, NEXT_DAY)
+        return meter.spend

@@ -1,0 +1,118 @@
+"""A platform's limit holds over all who claim from it, and nothing is sent that was not claimed."""
+
+import asyncio
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.session import open_database
+from services import budgets
+from services.platforms import base, youtube_wire
+
+
+async def claims(spend, times, *values):
+    """How many of so many claims at once were granted."""
+    told = await asyncio.gather(*(spend(*values) for _ in range(times)), return_exceptions=True)
+    assert all(one is None or isinstance(one, base.BudgetSpent) for one in told), told
+    return sum(one is None for one in told)
+
+
+async def test_two_processes_together_get_no_more_than_the_minute_has(database, address):
+    other = await open_database(address)
+    first = budgets.Budgets(database).a_minute("TIKTOK", False, 50)
+    second = budgets.Budgets(other).a_minute("TIKTOK", False, 50)
+    granted = await asyncio.gather(claims(first, 40, "/list/"), claims(second, 40, "/list/"))
+    assert sum(granted) == 50
+    assert await claims(first, 3, "/info/") == 3  # each endpoint by itself
+    await other.close()
+
+
+async def age(database, seconds):
+    async with database.write() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql(f"update platform_budgets set slot = slot - {seconds}")
+
+
+async def test_the_minute_slides(database):
+    spend = budgets.Budgets(database).a_minute("TIKTOK", False, 10)
+    assert await claims(spend, 6, "/list/") == 6
+    await age(database, 30)
+    assert await claims(spend, 9, "/list/") == 4
+    await age(database, 29)
+    assert await claims(spend, 2, "/list/") == 0
+    await age(database, 3)
+    assert await claims(spend, 9, "/list/") == 6
+    await age(database, 100_000)
+    assert await claims(spend, 20, "/list/") == 10
+
+
+async def test_who_is_refused_hears_when_there_is_room(database):
+    spend = budgets.Budgets(database).a_minute("TIKTOK", False, 4)
+    await claims(spend, 3, "/list/")
+    await age(database, 20)
+    await claims(spend, 1, "/list/")
+    with pytest.raises(base.BudgetSpent) as refusal:
+        await spend("/list/")
+    wait = refusal.value.retry_at - datetime.now(UTC)
+    assert timedelta(seconds=38) < wait < timedelta(seconds=43)
+
+
+async def test_who_is_waited_for_gets_a_little_patience(database):
+    spend = budgets.Budgets(database, patience=3.0).a_minute("TIKTOK", False, 1)
+    await spend("/list/")
+    await age(database, 59)
+    await spend("/list/")
+
+
+async def test_the_youtube_day_ends_at_midnight_in_california(database):
+    spend = budgets.Budgets(database).a_pacific_day("YOUTUBE", True, 5)
+    test_world = budgets.Budgets(database).a_pacific_day("YOUTUBE", False, 5)
+    assert await claims(spend, 2, 3) == 1
+    with pytest.raises(base.BudgetSpent) as refusal:
+        await spend(3)
+    assert refusal.value.retry_at == youtube_wire.midnight(datetime.now(UTC))
+    await spend(2)
+    assert await claims(test_world, 6, 1) == 5  # live and test apart
+    await age(database, 1)
+    assert await claims(spend, 7, 1) == 5
+
+
+async def test_workers_leave_a_tenth_to_those_somebody_waits_for(database):
+    behind = budgets.Budgets(database, share=0.9).a_pacific_day("YOUTUBE", False, 100)
+    ahead = budgets.Budgets(database).a_pacific_day("YOUTUBE", False, 100)
+    assert await claims(behind, 95, 1) == 90
+    assert await claims(ahead, 20, 1) == 10
+
+
+async def test_without_the_database_nothing_is_sent(address):
+    gone = await open_database(address)
+    spend = budgets.Budgets(gone).a_minute("TIKTOK", False, 600)
+    async with gone.write() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql("drop table platform_budgets")
+    with pytest.raises(base.Transient):
+        await spend("/list/")
+    await gone.close()
+
+
+async def test_every_call_of_a_resource_is_claimed_and_a_refused_one_is_not_sent(stage):
+    asked = []
+
+    async def spend(endpoint):
+        asked.append(endpoint)
+        if len(asked) > 3:
+            raise base.BudgetSpent("budget_spent", "spent", retry_at=datetime.now(UTC))
+
+    completed = await stage.connect("sim.single")
+    stage.connector._spend = spend
+    held = await stage.held(completed.creator_id)
+    stage.fault("user/info", "status_500")
+    await stage.connector.profile(held.tokens)
+    assert asked == ["/v2/user/info/"] * 2  # its repetition counts
+    await stage.connector.videos(held.tokens, None)
+    stage.fault("video/list", "status_500")
+    with pytest.raises(base.BudgetSpent):
+        await stage.connector.videos(held.tokens, None)
+    assert len(stage.world.faults.waiting()) == 1
+    assert dataclasses.is_dataclass(held)
