@@ -10,6 +10,7 @@ import structlog
 from graphql.execution.values import VariableValues
 
 from db.session import Database
+from graph import errors as reporting
 from graph import ids
 from graph.documents import Operation
 from graph.planner.mapping import Read
@@ -142,8 +143,25 @@ async def build_context(
         return caller, services.limits.take(caller, now)
     except errors.RateLimited as refusal:
         refusal.headers = services.limits.peek(caller, now).headers()
+        refusal.balance = await standing(services, caller)
         _record(services, caller, refusal, visit)
         raise
+
+
+async def standing(services: Services, caller: callers.Caller) -> credits.Settled | None:
+    """The balance beside an answer that cost nothing; None where it cannot be told: no reason to refuse more."""
+    try:
+        return await services.cashier.standing(caller.account_id)
+    except Exception as error:
+        if reporting.expected(error) is None:
+            raise
+        return remembered(services, caller)
+
+
+def remembered(services: Services, caller: callers.Caller) -> credits.Settled | None:
+    """The balance as it was last seen here, for answers that nothing more is read for."""
+    seen = services.cashier.purses.last(caller.account_id)
+    return None if seen is None else credits.Settled(0, seen.remaining, seen.limit, seen.reset_at)
 
 
 async def authenticate_again(

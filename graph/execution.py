@@ -13,7 +13,7 @@ from strawberry import Info
 from graph import compiled, cost, idempotent
 from graph import errors as reporting
 from graph import quote as quoting
-from graph.context import Asked, Context, Services
+from graph.context import Asked, Context, Services, remembered, standing
 from graph.documents import Operation
 from graph.planner.reading import Delivered
 from graph.policy import FREE
@@ -24,8 +24,9 @@ from services import callers, credits, errors, key_terms
 SECONDS = 15
 NO_VARIABLES = VariableValues({}, {})
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
-# Refusals beside which no balance stands: the database is away or slow, or the key has just ended.
-UNTOLD = {"UNAUTHENTICATED", "UNAVAILABLE", "TIMEOUT"}
+# Refusals beside which the balance stands as it was last seen: the database is away or slow.
+AS_LAST_SEEN = {"UNAVAILABLE", "TIMEOUT"}
+UNTOLD = {"UNAUTHENTICATED"}
 
 
 @dataclass
@@ -94,7 +95,8 @@ async def failed(
     else:
         error = reporting.expected(failure)
     if error is None:
-        return Answer(500, errors=[reporting.masked(failure, asked.request_id)], refused="INTERNAL")
+        masked = [reporting.masked(failure, asked.request_id)]
+        return Answer(500, errors=masked, refused="INTERNAL", balance=await standing(services, caller))
     code = getattr(error, "document_code", error.code)
     services.cashier.record(_refusal(caller, asked, code, started))
     return await _refused(services, caller, error, code, started)
@@ -103,20 +105,13 @@ async def failed(
 async def _refused(
     services: Services, caller: callers.Caller, error: errors.ServiceError, code: str, now: datetime
 ) -> Answer:
-    balance = None if code in UNTOLD else await _untouched(services, caller, now)
+    if code in UNTOLD:
+        balance = None
+    elif code in AS_LAST_SEEN:
+        balance = remembered(services, caller)
+    else:
+        balance = await standing(services, caller)
     return Answer(error.status, errors=reporting.refused(error), refused=code, balance=balance)
-
-
-async def _untouched(services: Services, caller: callers.Caller, now: datetime) -> credits.Settled | None:
-    """The balance beside an answer that cost nothing; None where it cannot be told: no reason to refuse more."""
-    try:
-        async with services.database.read() as connection:
-            stands = await credits.balance(connection, caller.account_id, now)
-    except Exception as error:
-        if reporting.expected(error) is None:
-            raise
-        return None
-    return credits.Settled(0, stands.remaining, stands.limit, stands.reset_at)
 
 
 def _refusal(caller: callers.Caller, asked: Asked, code: str, started: datetime) -> credits.Usage:
@@ -140,12 +135,14 @@ async def _answered(
     operation = engine.documents.operation(asked.query, asked.operation_name)
     variables, quote = admitted(engine, caller, asked, operation)
     if asked.quote_only:
-        return Answer(upper_bound=quote.max, balance=await _untouched(services, caller, now))
+        return Answer(upper_bound=quote.max, balance=await standing(services, caller))
     if operation.kind == "subscription":
         raise errors.NotAcceptable(
             "A subscription is answered as events.",
             remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
         )
+    if quote.base and caller.livemode and operation.kind == "query":
+        services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
     context = Context(services, caller, asked, operation, variables, now)
     if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
         done = await _run_compiled(context)
@@ -281,9 +278,8 @@ async def settled(
     answer.status = _status(result, found)
     if context.operation.kind == "mutation":
         price = context.would_cost
-        answer.balance = _sum_of_charges(context, result) or await _untouched(
-            context.services, context.caller, context.now
-        )
+        _remember(context, failed=bool(found))
+        answer.balance = _sum_of_charges(context, result) or await standing(context.services, context.caller)
         if found:  # what failed was rolled back, its usage too
             failure = context.usage(charge=0, delivered=Delivered(), code=code, started=started)
             context.services.cashier.record(failure)
@@ -299,6 +295,16 @@ async def settled(
     if context.asked.receipt:
         answer.receipt = _receipt(context)
     return answer
+
+
+def _remember(context: Context, *, failed: bool) -> None:
+    """The balance after what was charged; after a failure it is looked at again."""
+    purses, account_id = context.services.cashier.purses, context.caller.account_id
+    if failed:
+        purses.forget(account_id)
+    elif context.charges:
+        after = list(context.charges.values())[-1]
+        purses.see(account_id, after.remaining, after.limit, after.reset_at)
 
 
 def _sum_of_charges(context: Context, result: ExecutionResult) -> credits.Settled | None:

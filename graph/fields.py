@@ -184,5 +184,8 @@ async def check_affordable(info: Info) -> None:
     needed = weight // cost.THOUSANDTHS + 1
     async with context.services.database.read() as connection:
         balance = await credits.balance(connection, context.caller.account_id, context.now)
+        of_key = await credits.key_left(connection, context.caller)
     if balance.remaining < needed:
         raise errors.CreditsExhausted(needed, balance.remaining, balance.reset_at)
+    if of_key is not None and of_key < needed:
+        raise errors.KeyCreditsExhausted(needed, of_key, balance.reset_at)

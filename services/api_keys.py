@@ -94,6 +94,17 @@ with made as (
 select id from made
 """
 
+# What a key with a monthly limit has used: there before it is first charged, because settlement locks it. A key
+# that replaces another goes on where that one stands.
+COUNT = """
+insert into key_balances (account_id, key_id, period, used)
+select :account_id, :id, date_trunc('month', now(), 'UTC'), coalesce(max(b.used), 0)
+  from (select 1) one
+  left join key_balances b on b.account_id = :account_id and b.key_id = cast(:replaces as uuid)
+   and b.period = date_trunc('month', now(), 'UTC')
+    on conflict (account_id, key_id) do nothing
+"""
+
 STATUS = """
 case when revoked_at is not null then 'REVOKED'
      when expires_at <= now() or retires_at <= now() then 'EXPIRED'
@@ -232,6 +243,8 @@ async def update(
         await _check_limits(session, account_id, terms, key.mode)
     key_terms.check_rights(granted_by, terms)
     await session.execute(text(UPDATE), {"account_id": account_id, "id": key_id, **_columns(terms)})
+    if terms.monthly_credits is not None:
+        await session.execute(text(COUNT), {"account_id": account_id, "id": key_id, "replaces": None})
     await notify(session, account_id)
 
 
@@ -342,6 +355,8 @@ async def _insert(
         "secret_hash": key_format.digest(secret),
     }
     key_id = await session.scalar(text(INSERT), values)
+    if terms.monthly_credits is not None:
+        await session.execute(text(COUNT), {"account_id": account_id, "id": key_id, "replaces": replaces})
     await notify(session, account_id)
     return NewKey(key_id, secret, terms.name, mode, key_format.hint(secret), terms.scopes)
 

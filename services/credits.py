@@ -5,7 +5,7 @@ import collections
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import errors, ledger
+from services import callers, errors, events, ledger, purses
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,30 @@ select b.period, b.granted, b.used, coalesce(a.monthly_credits, p.monthly_credit
   join accounts a on a.id = b.account_id
   join plans p on p.name = a.plan
  where b.account_id = $1
+"""
+
+# Given back: first of what was used this month, the rest on top of what was granted. The key's own count too.
+REFUND = """
+with back as (
+  update credit_balances b
+     set used = b.used - least(b.used, :amount), granted = b.granted + (:amount - least(b.used, :amount))
+   where account_id = :account_id
+), counted as (
+  update key_balances set used = greatest(0, used - :amount)
+   where account_id = :account_id and key_id = cast(:key_id as uuid)
+     and period = date_trunc('month', now(), 'UTC')
+)
+insert into ledger (account_id, kind, amount, key_id, note)
+values (:account_id, 'refund', :amount, :key_id, :note)
+"""
+
+# What a key with a monthly limit of its own may still spend; null: it has none.
+KEY_LEFT = """
+select greatest(0, k.monthly_credits - coalesce(b.used, 0))
+  from api_keys k
+  left join key_balances b on (b.account_id, b.key_id) = (k.account_id, k.id)
+   and b.period >= date_trunc('month', now(), 'UTC')
+ where k.account_id = $1 and k.id = $2
 """
 
 ENTRIES = "select at, kind, amount, key_id, note from ledger where account_id = $1 order by id desc limit $2"
@@ -162,6 +186,23 @@ async def adjust(session: AsyncSession, account_id: UUID, amount: int, note: str
     await _change(session, account_id, "adjustment", amount, note)
 
 
+async def refund(
+    session: AsyncSession, account_id: UUID, amount: int, note: str, *, key_id: UUID | None = None
+) -> None:
+    """Give back what was charged for nothing. Raises BadUserInput, NotFound."""
+    if not 1 <= amount <= LARGEST:
+        raise errors.BadUserInput(f"`amount` must be 1 to {LARGEST}.", argument="amount")
+    await hold(session, account_id)
+    values = {"account_id": account_id, "amount": amount, "key_id": key_id, "note": note}
+    await session.execute(text(REFUND), values)
+    await notify(session, account_id)
+
+
+async def notify(session: AsyncSession, account_id: UUID) -> None:
+    """Tell every process to look at this balance again, once this transaction commits."""
+    await events.notify(await raw(session), events.CREDITS, str(account_id))
+
+
 async def hold(session: AsyncSession, account_id: UUID) -> int:
     """What remains, held until the transaction ends: nobody else charges this account meanwhile.
 
@@ -190,6 +231,12 @@ async def balance(connection: Connection, account_id: UUID, now: datetime) -> Ba
         return Balance(row["monthly"], 0, row["monthly"], ledger.next_month(month))
     granted, used = row["granted"], row["used"]
     return Balance(granted, used, granted - used, ledger.next_month(row["period"]))
+
+
+async def key_left(connection: Connection, caller: callers.Caller) -> int | None:
+    """What the caller's key may still spend of its own monthly limit; None: it has none."""
+    left: int | None = await connection.fetchval(KEY_LEFT, caller.account_id, caller.key_id)
+    return left
 
 
 async def show(connection: Connection, account_id: UUID, now: datetime, last: int = 20) -> Statement:
@@ -226,6 +273,7 @@ def _settled(outcome: ledger.Outcome) -> Settled:
 async def _change(session: AsyncSession, account_id: UUID, kind: str, amount: int, note: str | None) -> None:
     values = {"account_id": account_id, "kind": kind, "amount": amount, "note": note}
     await session.execute(text(CHANGE), values)
+    await notify(session, account_id)
 
 
 # -- the cashier
@@ -258,6 +306,9 @@ class Cashier:
         self._connection: asyncpg.Connection | None = None
         self._statement: PreparedStatement | None = None
         self._closed = False
+        self._reading: dict[UUID, asyncio.Future[purses.Standing]] = {}
+        self.purses = purses.Purses()
+        """Balances as this process last saw them."""
         self.dropped = 0
         """Records that were not written down, because the queue was full or the database away."""
 
@@ -280,6 +331,31 @@ class Cashier:
             self.dropped += 1
         else:
             self._put(_Waiting(usage, None))
+
+    async def standing(self, account_id: UUID) -> Settled:
+        """The balance beside an answer that cost nothing: as it was seen lately, else read, once for all who ask.
+
+        Raises what reading raises.
+        """
+        seen = self.purses.standing(account_id)
+        if seen is None:
+            reading = self._reading.get(account_id)
+            if reading is None:
+                reading = self._reading[account_id] = asyncio.ensure_future(self._read(account_id))
+                reading.add_done_callback(lambda done: self._read_done(account_id, done))
+            seen = await asyncio.shield(reading)
+        return Settled(0, seen.remaining, seen.limit, seen.reset_at)
+
+    async def _read(self, account_id: UUID) -> purses.Standing:
+        async with self._database.read() as connection:
+            stands = await balance(connection, account_id, datetime.now(UTC))
+        self.purses.see(account_id, stands.remaining, stands.limit, stands.reset_at)
+        return purses.Standing(stands.remaining, stands.limit, stands.reset_at, 0.0)
+
+    def _read_done(self, account_id: UUID, done: "asyncio.Future[purses.Standing]") -> None:
+        del self._reading[account_id]
+        if not done.cancelled():
+            done.exception()  # told to those who waited; if nobody does any more, to nobody
 
     async def close(self) -> None:
         """Settle what waits, then leave."""
@@ -306,13 +382,25 @@ class Cashier:
         try:
             for row in await self._ask(batch):
                 waiting = batch[row["ord"] - 1]
-                waiting.answer(ledger.outcome(row, waiting.usage))
+                outcome = ledger.outcome(row, waiting.usage)
+                self._see(waiting.usage, outcome)
+                waiting.answer(outcome)
         except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
             self._lose(batch, error)
         except asyncpg.PostgresError as error:
             await self._divide(batch, error)
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
             self._lose(batch, error)
+
+    def _see(self, usage: Usage, outcome: ledger.Outcome) -> None:
+        """Remember the balance, and who is short."""
+        account_id = usage.caller.account_id
+        if isinstance(outcome, Settled):
+            self.purses.see(account_id, outcome.remaining, outcome.limit, outcome.reset_at)
+        elif isinstance(outcome, errors.CreditsExhausted):
+            of_key = isinstance(outcome, errors.KeyCreditsExhausted)
+            whose = usage.caller.key_id if of_key else account_id
+            self.purses.withhold(whose, outcome.remaining, outcome.reset_at)
 
     async def _ask(self, batch: Sequence[_Waiting]) -> list[asyncpg.Record]:
         statement = await self._prepared()

@@ -13,6 +13,8 @@ class ServiceError(Exception):
 
     code: ClassVar[str] = "INTERNAL"
     status: ClassVar[int] = 500
+    balance: Any = None
+    """The caller's balance (`credits.Settled`), where it was refused before an operation was read."""
 
     def __init__(self, message: str, *, remedy: str | None = None, **extra: Any) -> None:
         super().__init__(message)
@@ -65,6 +67,15 @@ class ValidationFailed(ServiceError):
 
 class OperationResolutionFailure(ServiceError):
     code, status = "OPERATION_RESOLUTION_FAILURE", 400
+
+
+class PersistedQueryNotFound(ServiceError):
+    """Neither uploaded nor seen before. The message is what Apollo's clients look for: they send the text then."""
+
+    code, status = "PERSISTED_QUERY_NOT_FOUND", 400
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound", remedy="Send the text beside its hash, or upload it.")
 
 
 class QueryTooComplex(ServiceError):
@@ -133,6 +144,7 @@ class CreditsExhausted(ServiceError):
     code, status = "CREDITS_EXHAUSTED", 402
 
     def __init__(self, needed: int, remaining: int, reset_at: datetime) -> None:
+        self.remaining, self.reset_at = remaining, reset_at
         super().__init__(
             f"Not enough credits: {needed} needed, {remaining} left.",
             remedy="Wait for the monthly reset, ask for fewer objects, or change the plan.",
@@ -140,6 +152,15 @@ class CreditsExhausted(ServiceError):
             remaining=remaining,
             resetAt=reset_at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         )
+
+
+class KeyCreditsExhausted(CreditsExhausted):
+    """The key's own monthly limit: its account may have more."""
+
+    def __init__(self, needed: int, remaining: int, reset_at: datetime) -> None:
+        super().__init__(needed, remaining, reset_at)
+        self.remedy = "Raise the key's monthlyCredits, wait for the monthly reset, or use another key."
+        self.extra["reason"] = "KEY"
 
 
 # -- wait

@@ -19,9 +19,13 @@ SYNC = "creator_graph_sync"
 CONNECT = "creator_graph_connect"
 """Payload: the hash of a connect's state, in hex."""
 CREATOR = "creator_graph_creator"
-"""Payload: `<account>:<live or test>:<creator>` of a creator that a sync changed."""
+"""Payload: `<account>:<live or test>:<creator>` of a creator that a sync changed; also by what stands before
+the last colon, for who follows all of an account's."""
 
-CHANNELS = (SYNC, CONNECT, CREATOR)
+CREDITS = "creator_graph_credits"
+"""Payload: the id of an account whose balance an operator changed."""
+
+CHANNELS = (SYNC, CONNECT, CREATOR, CREDITS)
 PROBE_SECONDS = 10.0
 REST_SECONDS = 0.5
 
@@ -131,8 +135,8 @@ class Events:
 
     def _heard(self, _connection: object, _pid: object, channel: str, payload: object) -> None:
         told = str(payload)
-        for place in ((channel, told), (channel, None)):
-            for hints in self._waiters.get(place, ()):
+        for part in {told, told.rpartition(":")[0] or None, None}:
+            for hints in self._waiters.get((channel, part), ()):
                 hints.tell(told)
 
     def _wake_all(self) -> None:

@@ -18,16 +18,19 @@ from services import callers, errors
 # asked     each operation with its key, account and plan as they stand now: why it is refused, what it costs.
 #           `is distinct from now()`: a mutation may revoke its own key and still pay for having done so.
 # locked    balances to be charged, locked in one order, so that two settlements cannot wait for each other.
+# keyed     what keys with a budget of their own have used this month; locked too, always after the balances.
 # stood     those, and the balances that are only told.
 # balance   a balance of an older month is a fresh month's.
 # walk      one operation after the other, account by account: what fits is taken off, what does not is passed.
+#           `spent`: by key, where keys have budgets.
 # settled   the verdict of each.
-# paid, booked, recorded, touched: what is written. Keys are touched once a minute and never waited for:
+# paid, counted, booked, recorded, touched: what is written. Keys are touched once a minute and never waited for:
 #           a transaction that changes a key holds its row, and everyone's settlement would stand behind it.
 SETTLE = """
 with recursive asked as materialized (
   select t.*,
          k.livemode,
+         k.monthly_credits as budget,
          coalesce(a.monthly_credits, p.monthly_credits) as monthly,
          row_number() over (partition by t.account_id order by t.ord) as turn,
          j.refusal,
@@ -52,6 +55,14 @@ with recursive asked as materialized (
    where b.account_id in (select account_id from asked where price > 0)
    order by b.account_id
      for no key update
+), keyed as materialized (
+  select b.account_id, b.key_id, b.period, b.used
+    from (select count(*) as held from locked) first
+    join key_balances b
+      on first.held > 0
+     and (b.account_id, b.key_id) in (select account_id, key_id from asked where price > 0 and budget is not null)
+   order by b.account_id, b.key_id
+     for no key update of b
 ), stood as materialized (
   select l.*, true as held from locked l
    union all
@@ -66,20 +77,42 @@ with recursive asked as materialized (
     from stood s
     join (select account_id, max(monthly) as monthly from asked group by account_id) f using (account_id)
    cross join (select date_trunc('month', now(), 'UTC') as starts) m
-), walk(account_id, turn, room, ord, fits) as (
-  select account_id, 0::bigint, granted - used, 0::bigint, false from balance
+), walk(account_id, turn, room, ord, fits, key_room, spent) as (
+  select account_id, 0::bigint, granted - used, 0::bigint, false, null::bigint, '{}'::jsonb from balance
    union all
-  select w.account_id, q.turn, w.room - case when q.price <= w.room then q.price else 0 end, q.ord,
-         q.price <= w.room
-    from walk w
-    join asked q on q.account_id = w.account_id and q.turn = w.turn + 1
+  select account_id, turn, room - case when fits then price else 0 end, ord, fits, key_room,
+         case when fits and key_room is not null
+              then spent || jsonb_build_object(key_id, coalesce((spent ->> key_id)::bigint, 0) + price)
+              else spent end
+    from (select w.account_id, q.turn, w.room, q.ord, q.price, q.key_id::text as key_id, w.spent, r.key_room,
+                 q.price <= w.room and (r.key_room is null or q.price <= r.key_room) as fits
+            from walk w
+            join asked q on q.account_id = w.account_id and q.turn = w.turn + 1
+           cross join lateral (
+             select case when q.budget is not null and q.price > 0 then
+                      greatest(0, q.budget - coalesce((w.spent ->> q.key_id::text)::bigint, 0)
+                                  - coalesce((select k.used from keyed k
+                                               where k.account_id = q.account_id and k.key_id = q.key_id
+                                                 and k.period >= date_trunc('month', now(), 'UTC')), 0))
+                    end as key_room) r) x
 ), settled as materialized (
-  select q.*, w.room,
-         case when q.gated then coalesce(q.refusal, case when q.price > 0 and w.fits is not true then 'CREDITS' end)
+  select q.*, w.room, w.key_room,
+         case when q.gated then coalesce(q.refusal, case when q.price > 0 and w.fits is not true then
+                case when q.price <= w.room then 'KEY' else 'CREDITS' end end)
          end as verdict,
          case when w.fits then q.price else 0 end as charged
     from asked q
     left join walk w using (ord)
+), counted as (
+  insert into key_balances as b (account_id, key_id, period, used)
+  select account_id, key_id, date_trunc('month', now(), 'UTC'), sum(charged)::bigint
+    from settled
+   where budget is not null and charged > 0
+   group by account_id, key_id
+   order by account_id, key_id
+      on conflict (account_id, key_id) do update
+     set period = greatest(b.period, excluded.period),
+         used = case when b.period < excluded.period then 0 else b.used end + excluded.used
 ), paid as (
   update credit_balances b
      set period = x.period, granted = x.granted, used = x.used + x.charged
@@ -108,7 +141,8 @@ with recursive asked as materialized (
   select account_id, key_id, livemode, operation, operation_hash,
          case when verdict is null then coordinates else '{}' end::jsonb, charged,
          case verdict when 'REVOKED' then 'UNAUTHENTICATED' when 'EXPIRED' then 'UNAUTHENTICATED'
-                      when 'PLAN' then 'FORBIDDEN' when 'CREDITS' then 'CREDITS_EXHAUSTED' else code end,
+                      when 'PLAN' then 'FORBIDDEN' when 'CREDITS' then 'CREDITS_EXHAUSTED'
+                      when 'KEY' then 'CREDITS_EXHAUSTED' else code end,
          duration_us, ip::inet, country
     from settled
    where livemode is not null
@@ -128,7 +162,7 @@ with recursive asked as materialized (
            order by q.account_id, q.key_id, q.ord desc) x
    where k.account_id = x.account_id and k.id = x.key_id
 )
-select s.ord, s.verdict, s.charged, s.room, l.granted, l.period
+select s.ord, s.verdict, s.charged, s.room, s.key_room, l.granted, l.period
   from settled s
   left join balance l using (account_id)
 """
@@ -189,6 +223,8 @@ def outcome(row: Any, usage: Usage) -> Outcome:
         return Settled(charged, remaining, limit, reset_at)
     if verdict == "CREDITS":
         return errors.CreditsExhausted(usage.credits, remaining, reset_at)
+    if verdict == "KEY":
+        return errors.KeyCreditsExhausted(usage.credits, row["key_room"], reset_at)
     if verdict == "PLAN":
         return callers.no_api_access()
     by_token = usage.caller.token_expires_at is not None

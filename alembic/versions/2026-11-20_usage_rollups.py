@@ -43,6 +43,13 @@ ANOMALIES = (
 
 
 def upgrade() -> None:
+    op.create_index(
+        "ix_usage_events_at",
+        "usage_events",
+        ["at"],
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": "32"},
+    )
     marks = op.create_table(
         "usage_marks",
         sa.Column("name", sa.Text(), nullable=False),
@@ -76,7 +83,6 @@ def _create_rollup(name: str, columns: dict[str, sa.types.TypeEngine[object]]) -
         *(sa.Column(column, kind, nullable=False) for column, kind in columns.items()),
         sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{name}")),
     )
-    op.create_index(f"ix_{name}_account", name, ["account_id", "livemode", "hour"])
     op.create_index(f"ix_{name}_hour", name, ["hour"], postgresql_using="brin")
 
 
@@ -104,3 +110,4 @@ def _create_anomalies() -> None:
 def downgrade() -> None:
     for name in ("anomalies", "key_origins", *ROLLUPS, "usage_marks"):
         op.drop_table(name)
+    op.drop_index("ix_usage_events_at", table_name="usage_events")
