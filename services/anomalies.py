@@ -82,10 +82,10 @@ with compared as (
             percentile_cont(0.5) within group (order by coalesce(p.errors, 0)) as errors
        from generate_series(1, 14) as day
        left join usage_hourly p on p.account_id = u.account_id and p.livemode = u.livemode and p.key_id = u.key_id
-             and p.hour = $1 - make_interval(days => day)) m
-   where u.hour = $1 and (u.requests > 100 or u.errors > 20)
+             and p.hour = $1::timestamptz - make_interval(days => day)) m
+   where u.hour = $1::timestamptz and (u.requests > 100 or u.errors > 20)
      and exists (select from usage_hourly b where b.account_id = u.account_id and b.livemode = u.livemode
-                    and b.key_id = u.key_id and b.hour <= $1 - interval '1 day' and b.hour >= $1 - interval '14 days')
+                    and b.key_id = u.key_id and b.hour <= $1::timestamptz - interval '1 day' and b.hour > $1::timestamptz - interval '15 days')
 ), found as (
   select *, 'REQUEST_SPIKE' as kind, 'requests' as what, requests as counted, usual_requests as usual
     from compared where requests > 5 * greatest(usual_requests, 20)
@@ -94,8 +94,8 @@ with compared as (
     from compared where errors > 5 * greatest(usual_errors, 4)
 )
 insert into anomalies (account_id, livemode, key_id, kind, about, at, detail)
-select account_id, livemode, key_id, kind, to_char($1 at time zone 'UTC', 'YYYY-MM-DD'), $1,
-       counted || ' ' || what || ' in the hour from ' || to_char($1 at time zone 'UTC', 'HH24:MI')
+select account_id, livemode, key_id, kind, to_char($1::timestamptz at time zone 'UTC', 'YYYY-MM-DD'), $1::timestamptz,
+       counted || ' ' || what || ' in the hour from ' || to_char($1::timestamptz at time zone 'UTC', 'HH24:MI')
        || ' UTC; usual at this hour: ' || round(usual::numeric)
   from found
 on conflict do nothing

@@ -24,7 +24,9 @@ INSTANT = TIMESTAMP(timezone=True)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MOST_BUCKETS = 800
 SUMS = ("requests", "credits", "errors", "rate_limited")
-LATEST = datetime.max.replace(tzinfo=UTC) - DAY
+# The driver takes the first and the last datetime for minus and plus infinity.
+EARLIEST = datetime.min.replace(tzinfo=UTC) + HOUR
+LATEST = datetime.max.replace(tzinfo=UTC) - HOUR
 UTC_ZONE: Any = literal_column("'UTC'")
 
 
@@ -47,12 +49,17 @@ def span(arguments: Mapping[str, Any], now: datetime) -> Span:
     since: datetime = arguments.get("from") or ledger.month_of(min(until, now))
     if since > until:
         raise errors.BadUserInput("`from` must not be after `to`.", argument="from")
+    since, until = _within_time(since), _within_time(until)
     oldest = rules.oldest_row(now)
     if since < oldest:
         since = _hour(since)
     if until < oldest:
         until = _next_hour(until)
     return Span(since, until, min(_next_hour(since), until), max(_hour(until), since))
+
+
+def _within_time(at: datetime) -> datetime:
+    return min(max(at, EARLIEST), LATEST)
 
 
 def _hour(at: datetime) -> datetime:
@@ -62,7 +69,7 @@ def _hour(at: datetime) -> datetime:
 def _next_hour(at: datetime) -> datetime:
     """The start of an hour at or after an instant."""
     start = _hour(at)
-    return start if start == at else min(start, LATEST) + HOUR
+    return start if start == at else start + HOUR
 
 
 def _on_the_hour(arguments: Mapping[str, Any]) -> bool:
