@@ -147,7 +147,7 @@ def _plot(buckets: Sequence[Mapping[str, Any]], step: Step) -> None:
     shown = buckets[-LATEST_LINES:]
     most = max((bucket["requests"] for bucket in shown), default=0)
     table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column(step.value)
+    table.add_column(step.value, no_wrap=True)
     for name in ("requests", "credits", "errors"):
         table.add_column(name, justify="right")
     table.add_column("", width=BAR_WIDTH)
@@ -168,7 +168,7 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         box=None, header_style="dim", pad_edge=False, title=title, title_justify="left", title_style="bold"
     )
     for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int) else "left")
+        table.add_column(name, justify="right" if isinstance(value, int) else "left", no_wrap=name != "detail")
     for row in rows:
         table.add_row(*(_number(value) for value in row.values()))
     output.console.print()
