@@ -23,11 +23,11 @@ async def connect_attempt(info: strawberry.Info, state: State) -> connect.Connec
         attempt = await connecting.attempt(
             connection, context.caller.account_id, context.caller.livemode, state, context.now
         )
-    found: Any = None if attempt is None else await fields.plain(info, _plain(attempt))
+    found: Any = None if attempt is None else await fields.plain(info, plain(attempt))
     return found
 
 
-def _plain(attempt: connecting.Attempt) -> dict[str, Any]:
+def plain(attempt: connecting.Attempt) -> dict[str, Any]:
     failure = {"code": attempt.error_code, "message": attempt.error_message, "retryAt": None}
     return {
         "status": attempt.status,

@@ -13,8 +13,9 @@ import resolvers
 import simulators
 from db import migrate
 from db.session import Database, open_database
+from graph import persisted
 from graph.context import Services
-from server import callback, outside, pages, view, webhooks
+from server import callback, connections, outside, pages, view, webhooks
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
 from services import (
@@ -27,6 +28,7 @@ from services import (
     events,
     rate_limits,
     signing,
+    sockets,
     vault,
 )
 from services.platforms import base, registry
@@ -196,7 +198,16 @@ def create_app(house: House) -> web.Application:
     """The HTTP application over a house; closing the house is the caller's."""
     app = web.Application(middlewares=[view.identified], client_max_size=0)
     engine = resolvers.engine(compiles=house.settings.compiled)
-    app[PARTS] = Parts(house.settings, house.services, engine, house.countries)
+    database = house.services.database
+    app[PARTS] = Parts(
+        settings=house.settings,
+        services=house.services,
+        engine=engine,
+        countries=house.countries,
+        persisted=persisted.Persisted(database),
+        sockets=sockets.Sockets(database),
+        connections=connections.Connections(),
+    )
     app.add_routes(
         [
             web.route("*", "/graphql", view.graphql),
@@ -212,15 +223,22 @@ def create_app(house: House) -> web.Application:
     if house.settings.simulator_url is None:
         app.add_subapp("/simulators", build_simulators(house.settings))
     app.cleanup_ctx.append(_listening)
+    app.on_shutdown.append(_leaving)
     return app
+
+
+async def _leaving(app: web.Application) -> None:
+    """Whoever stays connected would keep the process from ending."""
+    await app[PARTS].connections.leave()
 
 
 async def _listening(app: web.Application) -> AsyncIterator[None]:
     """Hints from other processes while the app runs."""
-    services = app[PARTS].services
-    async with services.events.running():
+    parts = app[PARTS]
+    services = parts.services
+    async with services.events.running(), parts.sockets.running(), parts.connections.running():
         tasks = [
-            asyncio.create_task(_forget_keys(services), name="key hints"),
+            asyncio.create_task(_forget_keys(parts), name="key hints"),
             asyncio.create_task(_forget_signing_keys(services), name="signing hints"),
         ]
         yield
@@ -229,15 +247,18 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _forget_keys(services: Services) -> None:
-    """Ask anew about the keys of accounts that changed; about all when hints may have been lost."""
+async def _forget_keys(parts: Parts) -> None:
+    """Ask anew about the keys of accounts that changed, and end what they opened; all when hints may be lost."""
+    services = parts.services
     with services.events.subscribe(api_keys.CHANNEL) as hints:
         while True:
             heard = await hints.wait(HINT_SECONDS)
             for account_id in heard or ():
                 services.callers.forget(UUID(account_id))
+                await parts.connections.recheck(UUID(account_id))
             if heard is not None and not heard:
                 services.callers.forget_all()
+                await parts.connections.recheck()
 
 
 async def _forget_signing_keys(services: Services) -> None:

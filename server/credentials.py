@@ -1,11 +1,14 @@
 """Where a credential may stand in a request: the first non-empty place wins, there is no falling through."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from multidict import MultiMapping
 
 QUERY_KEYS = ("api_key", "apiKey")
+TOKENS = ("access_token", "jwtKey")
 WARNING = '299 - "A key in the address ends up in logs and histories: send it as X-API-Key"'
 
 
@@ -35,6 +38,29 @@ def find(headers: MultiMapping[str], query: MultiMapping[str]) -> Credential:
 def _bearer(line: str) -> str:
     scheme, _, token = line.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def of_stream(request: web.Request) -> Credential:
+    """As everywhere; then ?access_token= (or jwtKey): a browser's WebSocket and EventSource send no headers."""
+    found = of_request(request)
+    if found.secret is not None:
+        return found
+    for name in TOKENS:
+        for secret in filter(None, map(str.strip, request.query.getall(name, ()))):
+            return Credential(secret, in_query=True)
+    return found
+
+
+def of_init(payload: Mapping[str, Any]) -> Credential:
+    """What connection_init brings; read only where the request brought nothing."""
+    for name, value in payload.items():
+        if name.lower() == "authorization" and isinstance(value, str) and _bearer(value):
+            return Credential(_bearer(value))
+    for name in ("apiKey", "X-API-Key", "x-api-key"):
+        value = payload.get(name)
+        if isinstance(value, str) and value.strip():
+            return Credential(value.strip())
+    return Credential(None)
 
 
 def of_request(request: web.Request) -> Credential:

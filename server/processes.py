@@ -13,6 +13,7 @@ from aiohttp import web
 from server import app as composition
 from server import output, wire, worker
 from server.opening import Opened
+from server.parts import PARTS
 from services import errors
 
 log = structlog.get_logger()
@@ -34,14 +35,16 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
     async with contextlib.AsyncExitStack() as stack:
         house = await composition.open_house(opened.settings, opened.address)
         stack.push_async_callback(house.close)
+        app = composition.create_app(house)
         runner = wire.Runner(
-            composition.create_app(house),
+            app,
             access_log=None,
             shutdown_timeout=2.0,
             handle_signals=False,
             max_line_size=16_384,
         )
         stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(_leave, app, runner)
         await runner.setup()
         site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
         try:
@@ -49,6 +52,14 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
         except OSError as error:
             raise _taken(opened, error) from None
         yield house
+
+
+async def _leave(app: web.Application, runner: web.AppRunner) -> None:
+    """Still answering, say on each answer that it is the connection's last: nobody sends into one that closes."""
+    end = asyncio.get_running_loop().time() + app[PARTS].settings.drain_seconds
+    await app[PARTS].connections.leave()
+    while asyncio.get_running_loop().time() < end and runner.server and runner.server.connections:  # noqa: ASYNC110 -- aiohttp tells nobody
+        await asyncio.sleep(0.02)
 
 
 def _taken(opened: Opened, error: OSError) -> errors.ServiceError:

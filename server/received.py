@@ -1,6 +1,7 @@
 """An HTTP request read as a GraphQL request, within time and size. Every refusal is one of ours, never a traceback."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,16 @@ BODY_BYTES = 256 * 1024
 BODY_SECONDS = 10
 RESPONSE_JSON = "application/graphql-response+json"
 JSON = "application/json"
+EVENTS = "text/event-stream"
+_OFFERED = {
+    "*/*": JSON,
+    "application/*": JSON,
+    JSON: JSON,
+    RESPONSE_JSON: RESPONSE_JSON,
+    EVENTS: EVENTS,
+    "text/*": EVENTS,
+}
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
 async def read(request: web.Request, ip: str | None, country: str | None, request_id: str) -> Asked:
@@ -24,24 +35,39 @@ async def read(request: web.Request, ip: str | None, country: str | None, reques
         parameters = _object(await _body(request), "The body")
     else:
         raise errors.MethodNotAllowed("Send POST, or GET for queries.", remedy="Use POST.")
+    return asked(parameters, request.headers, ip, country, request_id)
+
+
+def asked(
+    parameters: Mapping[str, Any],
+    headers: Mapping[str, str],
+    ip: str | None,
+    country: str | None,
+    request_id: str,
+) -> Asked:
+    """A GraphQL request, whatever carried it. Raises BadRequest."""
+    document_id = _optional(parameters, "documentId", str, "text") or None
+    document_hash = _persisted_hash(_optional(parameters, "extensions", dict, "an object"))
     return Asked(
-        query=_query(parameters),
+        query=_query(parameters, needed=document_id is None and document_hash is None),
         operation_name=_optional(parameters, "operationName", str, "text"),
         variables=_optional(parameters, "variables", dict, "an object") or {},
         ip=ip,
         country=country,
         request_id=request_id,
-        most_credits=_most_credits(request.headers),
-        quote_only=request.headers.get("X-Credits-Quote", "").lower() == "only",
-        receipt=request.headers.get("X-Credits-Receipt", "") == "1",
-        idempotency_key=request.headers.get("Idempotency-Key") or None,
+        most_credits=_most_credits(headers),
+        quote_only=headers.get("X-Credits-Quote", "").lower() == "only",
+        receipt=headers.get("X-Credits-Receipt", "") == "1",
+        idempotency_key=headers.get("Idempotency-Key"),
     )
 
 
 def _from_query(request: web.Request) -> dict[str, Any]:
     """GET: query, operationName, and variables and extensions as JSON in text."""
     given: dict[str, Any] = {
-        name: request.query[name] for name in ("query", "operationName") if request.query.get(name)
+        name: request.query[name]
+        for name in ("query", "operationName", "documentId")
+        if request.query.get(name)
     }
     for name in ("variables", "extensions"):
         if request.query.get(name):
@@ -95,8 +121,10 @@ def _object(body: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _query(parameters: Mapping[str, Any]) -> str:
+def _query(parameters: Mapping[str, Any], *, needed: bool) -> str:
     query = parameters.get("query")
+    if query is None and not needed:
+        return ""
     if not isinstance(query, str) or not query.strip():
         raise errors.BadRequest("`query` is missing.", remedy='Send {"query": "{ viewer { keyName } }"}.')
     return query
@@ -109,6 +137,19 @@ def _optional(parameters: Mapping[str, Any], name: str, kind: type, named: str) 
     return value
 
 
+def _persisted_hash(extensions: Mapping[str, Any] | None) -> str | None:
+    """What Apollo's clients send in place of, or beside, the text: its SHA-256 in hex."""
+    told = (extensions or {}).get("persistedQuery")
+    if told is None:
+        return None
+    if not isinstance(told, dict) or told.get("version") != 1:
+        raise errors.BadRequest("`extensions.persistedQuery` must have `version` 1.")
+    found = told.get("sha256Hash")
+    if not isinstance(found, str) or not _SHA256.match(found):
+        raise errors.BadRequest("`sha256Hash` must be 64 hex digits.")
+    return found.lower()
+
+
 def _most_credits(headers: Mapping[str, str]) -> int | None:
     text = headers.get("X-Credits-Max")
     if text is None:
@@ -119,22 +160,27 @@ def _most_credits(headers: Mapping[str, str]) -> int | None:
 
 
 def answer_type(request: web.Request) -> str:
-    """The media type to answer in: what Accept likes best of ours. Raises NotAcceptable."""
+    """The media type to answer in: what Accept likes best of ours; events only where it likes them better than JSON.
+
+    Raises NotAcceptable.
+    """
     accept = request.headers.get("Accept", "").strip()
     if not accept:
         return JSON
-    best, liked = None, 0.0
+    best, liked, streamed = None, 0.0, 0.0
     for part in accept.split(","):
         media, _, parameters = part.strip().partition(";")
         quality = _quality(parameters)
-        offered = {"*/*": JSON, "application/*": JSON, JSON: JSON, RESPONSE_JSON: RESPONSE_JSON}.get(
-            media.strip().lower()
-        )
-        if offered and quality > liked:
+        offered = _OFFERED.get(media.strip().lower())
+        if offered == EVENTS:
+            streamed = max(streamed, quality)
+        elif offered and quality > liked:
             best, liked = offered, quality
+    if streamed > liked:
+        return EVENTS
     if best is None:
         raise errors.NotAcceptable(
-            "Only JSON can be answered.", remedy=f"Send Accept: {RESPONSE_JSON}, {JSON}."
+            "Only JSON and event streams can be answered.", remedy=f"Send Accept: {RESPONSE_JSON}, {JSON}."
         )
     return best
 

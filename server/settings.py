@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -102,13 +103,22 @@ class Settings(BaseSettings):
     youtube_oembed_url: str = Field(
         default="https://www.youtube.com/oembed", description="Where YouTube tells about public videos."
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins of pages that may ask, exactly: https://app.example, no wildcard."
+    )
+    youtube_units_per_day: int = Field(
+        default=10_000, ge=1, description="Your Google project's daily quota; workers leave a tenth of it."
+    )
+    drain_seconds: float = Field(
+        default=2.0, ge=0, le=60, description="How long open connections may end by themselves at shutdown."
+    )
     compiled: bool = Field(default=True, description="Whether planned reads skip the per-field executor.")
     graphiql: bool = Field(default=True, description="Whether /graphiql is served.")
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None, description="debug, info, warning or error; default info, for `run` warning."
     )
 
-    @field_validator("secret_keys", "trusted_proxies", mode="before")
+    @field_validator("secret_keys", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -116,6 +126,18 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(
+                r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?", origin
+            ):
+                raise ValueError(
+                    f"{origin!r} is no origin: scheme://host, or scheme://host:port, in lower case"
+                )
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -162,6 +184,10 @@ class Settings(BaseSettings):
     @cached_property
     def networks(self) -> tuple[addresses.Network, ...]:
         return tuple(addresses.network(network) for network in self.trusted_proxies)
+
+    @cached_property
+    def cors(self) -> frozenset[str]:
+        return frozenset(self.cors_origins)
 
     def vault_keys(self) -> list[str]:
         """Keys that seal tokens: those given, else one made on first run and kept in the data directory."""

@@ -1,5 +1,6 @@
 """POST and GET /graphql: bytes in, bytes out. Every answer is JSON, in one shape, with its request id."""
 
+import functools
 import re
 import uuid
 from datetime import UTC, datetime
@@ -13,9 +14,9 @@ from graph import context as contexts
 from graph import errors as reporting
 from graph import execution
 from graph.execution import Answer
-from server import browsers, credentials, received
+from server import browsers, cors, credentials, encoding, operations, received, sockets, streams, wire
 from server.parts import PARTS, REQUEST_ID, Parts
-from services import addresses, countries, errors
+from services import addresses, callers, countries, errors
 
 log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
@@ -25,44 +26,97 @@ _WELL_FORMED = {
     "GRAPHQL_VALIDATION_FAILED",
     "OPERATION_RESOLUTION_FAILURE",
     "BAD_USER_INPUT",
+    "PERSISTED_QUERY_NOT_FOUND",
 }
+# On every answer.
+SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
 
-async def graphql(request: web.Request) -> web.Response:
-    """One operation over HTTP."""
+async def graphql(request: web.Request) -> web.StreamResponse:
+    """One operation over HTTP, its events, or a socket for many."""
     parts = request.app[PARTS]
     request_id = request[REQUEST_ID]
     headers: dict[str, str] = {}
     media = received.JSON
     try:
+        if request.method != "POST":
+            done = await _without_body(request, parts)
+            if done is not None:
+                return done
         credential = credentials.of_request(request)
         if credential.in_query:
             headers["Warning"] = credentials.WARNING
-        media = received.answer_type(request)
-        answer = await _answer(request, parts, credential, headers)
+        wanted = received.answer_type(request)
+        if wanted == received.EVENTS:
+            streamed = await _streamed(request, parts, headers)
+            if isinstance(streamed, web.StreamResponse):
+                return streamed
+            answer = streamed
+        else:
+            media = wanted
+            answer = await _answer(request, parts, credential, headers)
     except errors.ServiceError as refusal:
-        answer = Answer(refusal.status, errors=reporting.refused(refusal), refused=refusal.code)
-        headers |= _refusal_headers(refusal)
+        answer = operations.refused(refusal, request_id)
+        headers |= _credit_headers(answer) | _refusal_headers(refusal)
     except Exception as error:  # noqa: BLE001 -- the last net: masked and logged whole
         answer = _unexpected(error, request_id)
         headers |= _retry_headers(answer)
-    return _response(answer, media, headers)
+    response = _response(answer, media, headers)
+    if encoding.is_long(response) and encoding.may_gzip(request):
+        await encoding.shorten(response)
+    return response
+
+
+async def _without_body(request: web.Request, parts: Parts) -> web.StreamResponse | None:
+    """A socket, or a browser that asks first; None for a GET like any other."""
+    if request.method == "GET" and sockets.wanted(request):
+        return await sockets.serve(request, parts, _visit(request, parts))
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return cors.preflight(request, parts.settings.cors)
+    return None
+
+
+async def _streamed(
+    request: web.Request, parts: Parts, headers: dict[str, str]
+) -> web.StreamResponse | Answer:
+    """Events; an answer where the operation was refused before the first."""
+    credential = credentials.of_stream(request)
+    if credential.in_query:
+        headers["Warning"] = credentials.WARNING
+    visit = _visit(request, parts)
+    caller, asked = await _let_in(request, parts, credential.secret, visit, headers)
+    client = operations.Client(parts, visit, credential.secret)
+    also = {"X-Request-Id": request[REQUEST_ID], **SAFE, **cors.headers(request, parts.settings.cors)}
+    return await streams.respond(request, client, caller, asked, headers | also)
+
+
+async def _let_in(
+    request: web.Request, parts: Parts, secret: str | None, visit: contexts.Visit, headers: dict[str, str]
+) -> tuple[callers.Caller, contexts.Asked]:
+    """Who asks, and what: counted, and with its text. Raises whatever refuses before an operation runs."""
+    caller, allowance = await contexts.build_context(parts.services, secret, visit, datetime.now(UTC))
+    headers |= allowance.headers()
+    if contexts.is_exposed(caller, visit):
+        headers["Warning"] = ", ".join(filter(None, (headers.get("Warning"), browsers.EXPOSED)))
+    try:
+        contexts.check_exposure(parts.services, caller, visit)
+        asked = await received.read(request, str(visit.ip), visit.country, request[REQUEST_ID])
+        if asked.document_id is not None or asked.document_hash is not None or caller.trusted_only:
+            asked = await parts.persisted.resolve(caller, asked)
+        if request.method == "GET" and operations.kind_of(parts, asked) == "mutation":
+            raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
+    except errors.ServiceError as refusal:
+        refusal.balance = await contexts.standing(parts.services, caller)
+        raise
+    return caller, asked
 
 
 async def _answer(
     request: web.Request, parts: Parts, credential: credentials.Credential, headers: dict[str, str]
 ) -> Answer:
-    now = datetime.now(UTC)
-    visit = _visit(request, parts)
-    caller, allowance = await contexts.build_context(parts.services, credential.secret, visit, now)
-    headers |= allowance.headers()
-    if contexts.is_exposed(caller, visit):
-        headers["Warning"] = ", ".join(filter(None, (headers.get("Warning"), browsers.EXPOSED)))
-    contexts.check_exposure(parts.services, caller, visit)
-    asked = await received.read(request, str(visit.ip), visit.country, request[REQUEST_ID])
-    if request.method == "GET" and _is_mutation(parts, asked):
-        raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
-    answer = await execution.answer(parts.engine, parts.services, caller, asked, now)
+    caller, asked = await _let_in(request, parts, credential.secret, _visit(request, parts), headers)
+    request[wire.MAY_CANCEL] = functools.partial(_is_read, parts, asked)
+    answer = await execution.answer(parts.engine, parts.services, caller, asked, datetime.now(UTC))
     headers |= _credit_headers(answer)
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -71,8 +125,9 @@ async def _answer(
     return answer
 
 
-def _is_mutation(parts: Parts, asked: contexts.Asked) -> bool:
-    return parts.engine.documents.operation(asked.query, asked.operation_name).kind == "mutation"
+def _is_read(parts: Parts, asked: contexts.Asked) -> bool:
+    """What may end when nobody waits for it any more."""
+    return operations.kind_of(parts, asked) != "mutation"
 
 
 def _visit(request: web.Request, parts: Parts) -> contexts.Visit:
@@ -163,6 +218,11 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
         answer = _unexpected(error, request[REQUEST_ID])
         response = _response(answer, received.JSON, _retry_headers(answer))
     if not response.prepared:
+        parts = request.app[PARTS]
+        if parts.connections.leaving:
+            response.force_close()
+        if parts.settings.cors:
+            response.headers.update(cors.headers(request, parts.settings.cors))
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers["Server"] = "creator-graph"
         response.headers.setdefault("Cache-Control", "no-store")

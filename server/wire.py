@@ -3,6 +3,7 @@
 aiohttp answers them before any of our code runs, and repeats in both places what came: a piece of a key.
 """
 
+import functools
 import uuid
 from typing import Any
 
@@ -11,8 +12,18 @@ from aiohttp import web
 
 log = structlog.get_logger()
 
+MAY_CANCEL = web.RequestKey("may_cancel", functools.partial)
+"""Set where a handler may be cancelled when its client leaves, if this says so: reads may, what writes may not."""
+
 
 class _Protocol(web.RequestHandler):
+    def connection_lost(self, exc: BaseException | None) -> None:
+        request, task = self._current_request, self._task_handler
+        super().connection_lost(exc)
+        may = None if request is None else request.get(MAY_CANCEL)
+        if task is not None and may is not None and may():
+            task.cancel()
+
     def handle_error(
         self,
         request: web.BaseRequest,

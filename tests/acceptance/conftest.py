@@ -385,7 +385,9 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 "tiktok_oembed_url": f"{simulated}/oembed",
             }
             settings = Settings(
-                **{"database_url": address, "port": port, "data_dir": tmp_path / "data"} | live | given
+                **{"database_url": address, "port": port, "data_dir": tmp_path / "data", "drain_seconds": 0}
+                | live
+                | given
             )
             house = await stack.enter_async_context(
                 processes.serving(opening.Opened(settings, address, None))
