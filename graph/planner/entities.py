@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP, distinct_on
 
 from db import models
 from graph import cost
-from graph.planner import filters, usage
+from graph.planner import filters, missing, usage
 from graph.planner.mapping import (
     Column,
     Embedded,
@@ -236,6 +236,7 @@ ENTITIES: dict[str, Entity] = {
                 shape=_step,
             ),
             "syncs": Many("Sync", NEWEST_SYNC, ("QUEUED_AT", "DESC"), here="id", there="creator_id"),
+            "missingMetrics": missing.MISSING,
         },
     ),
     "Grant": Entity(

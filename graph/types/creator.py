@@ -33,6 +33,38 @@ class GrantStatus(Enum):
     )
 
 
+@strawberry.enum(description="Why a field of a creator is null.")
+class MissingReason(Enum):
+    UNSUPPORTED_BY_PLATFORM = strawberry.enum_value(
+        "UNSUPPORTED_BY_PLATFORM", description="The platform has no such thing, or tells it to nobody."
+    )
+    SCOPE_NOT_GRANTED = strawberry.enum_value(
+        "SCOPE_NOT_GRANTED",
+        description="The creator did not allow it: connect again, and have the scopes of unlockedBy granted.",
+    )
+    NOT_SYNCED_YET = strawberry.enum_value(
+        "NOT_SYNCED_YET", description="No sync has come to its end yet; it comes with the first."
+    )
+    HIDDEN_BY_CREATOR = strawberry.enum_value(
+        "HIDDEN_BY_CREATOR", description="The creator hides it on the platform."
+    )
+    NOT_TOLD_BY_PLATFORM = strawberry.enum_value(
+        "NOT_TOLD_BY_PLATFORM",
+        description="Allowed and read, but the last sync was told nothing, or nothing to compute it from.",
+    )
+
+
+@strawberry.type(description="A field that is null, and what would fill it.")
+class MissingMetric:
+    field: str = strawberry.field(
+        description="The field's schema coordinate, such as CreatorStats.followers; of Video: on every video."
+    )
+    reason: MissingReason = strawberry.field(description="Why it is null.")
+    unlocked_by: list[str] = strawberry.field(
+        description="What the creator would have to grant, in the platform's own words; empty when no consent helps."
+    )
+
+
 @strawberry.type(description="The consent a creator gave us on a platform. Its tokens are never shown.")
 class Grant:
     status: GrantStatus = strawberry.field(description="Whether the platform still accepts it.")
@@ -139,6 +171,9 @@ class Creator(Planned, Node):
         description="When the stats and videos below were last read from the platform."
     )
     livemode: bool = strawberry.field(description="False when the creator belongs to test mode.")
+    missing_metrics: list[MissingMetric] = strawberry.field(
+        description="What of this creator and its videos is null for a known reason, and which consent unlocks it."
+    )
 
     @strawberry.field(
         description="The creator's public videos, newest first unless ordered.",
