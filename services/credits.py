@@ -102,13 +102,13 @@ insert into ledger (account_id, kind, amount, key_id, note)
 values (:account_id, 'refund', :amount, :key_id, :note)
 """
 
-# What a key with a monthly limit of its own may still spend; null: it has none.
+# What a key with a monthly limit of its own may still spend; no row: it has none. (`greatest` would skip a null.)
 KEY_LEFT = """
 select greatest(0, k.monthly_credits - coalesce(b.used, 0))
   from api_keys k
   left join key_balances b on (b.account_id, b.key_id) = (k.account_id, k.id)
    and b.period >= date_trunc('month', now(), 'UTC')
- where k.account_id = $1 and k.id = $2
+ where k.account_id = $1 and k.id = $2 and k.monthly_credits is not null
 """
 
 ENTRIES = "select at, kind, amount, key_id, note from ledger where account_id = $1 order by id desc limit $2"
