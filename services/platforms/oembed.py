@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from services.platforms import base, client, instagram_wire, values, video_links
+from services.platforms import base, client, instagram_wire, values, video_links, youtube_wire
 
 SECONDS = 10.0
 MOST_BYTES = 256 * 1024
@@ -104,9 +104,12 @@ def _by_status(missing: frozenset[int]) -> Callable[[client.Answer], None]:
         if status < HTTPStatus.MULTIPLE_CHOICES:
             return
         word, text = f"http_{status}", "The platform refused."
-        if status in missing:
+        # Google tells a limit as 403 with a reason; a 403 without one is about the video.
+        reason, _ = youtube_wire.verdict(answer) or ("", "")
+        limited = youtube_wire.REASONS.get(reason) is base.RateLimited
+        if status in missing and not limited:
             raise Missing(word, text)
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
+        if limited or status == HTTPStatus.TOO_MANY_REQUESTS:
             raise base.RateLimited(word, text, retry_at=answer.retry_at(datetime.now(UTC)))
         away = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {
             HTTPStatus.FORBIDDEN,

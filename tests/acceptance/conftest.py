@@ -137,6 +137,7 @@ class Service:
     http: aiohttp.ClientSession
     account: accounts.NewAccount
     data_dir: Path
+    simulated: Any = None  # the simulators' application: `[simulators.INSTAGRAM]`, `[simulators.YOUTUBE]`
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _worker: asyncio.Task[None] | None = None
 
@@ -185,7 +186,7 @@ class Service:
         async with self.http.get(auth_url) as page:
             text = await page.text()
         assert 'name="decision"' in text, text
-        scopes = parse_qs(urlsplit(auth_url).query)["scope"][0].split(",")
+        scopes = parse_qs(urlsplit(auth_url).query)["scope"][0].replace(" ", ",").split(",")
         form = [("creator", username), ("decision", decision), *(("scope", scope) for scope in scopes)]
         async with self.http.post(auth_url, data=form, allow_redirects=False) as answer:
             return answer.headers["Location"]
@@ -408,7 +409,9 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 )
             world = made[-1][simulators.WORLD]
             world.knobs.rate_limit = 1_000_000
-            service = Service(settings.public, address, house, world, http, account, tmp_path / "data")
+            service = Service(
+                settings.public, address, house, world, http, account, tmp_path / "data", made[-1]
+            )
             stack.push_async_callback(service.rest)
             return service
 
