@@ -52,7 +52,7 @@ async def test_at_once_the_old_secret_stops_and_the_new_key_is_its_like(service)
         "SERVICE",
         "TEST",
         "ACTIVE",
-        "500",
+        500,
     )
     assert new["createdBy"]["id"] == f"mem_{service.account.owner_id.hex}"
     assert new["replaces"] == {
