@@ -170,6 +170,10 @@ class Documents:
             self._known.move_to_end(text)
         return _chosen(operations, name)
 
+    def check(self, text: str) -> None:
+        """Raises ParseFailed, ValidationFailed, QueryTooComplex."""
+        self._read(text)
+
     def _read(self, text: str) -> Mapping[str | None, Operation]:
         document = _parsed(text)
         try:

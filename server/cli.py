@@ -11,6 +11,7 @@ from server import (
     cli_accounts,
     cli_credits,
     cli_demo,
+    cli_documents,
     cli_keys,
     cli_members,
     cli_signing,
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_members.app, name="members")
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_documents.app, name="documents")
 app.add_typer(cli_credits.app, name="credits")
 app.add_typer(cli_usage.app, name="usage")
 app.add_typer(cli_signing.app, name="signing")

@@ -75,6 +75,9 @@ def create(
     ] = None,
     requests_per_minute: RequestsPerMinute = None,
     monthly_credits: MonthlyCredits = None,
+    trusted_only: Annotated[
+        bool, typer.Option("--trusted-only", help="May ask trusted documents alone (`documents upload`).")
+    ] = False,
     json: output.Json = False,
 ) -> None:
     """Make a key. Its secret is shown this once."""
@@ -94,6 +97,7 @@ def create(
                 expires_at=_utc(expires_at),
                 requests_per_minute=requests_per_minute,
                 monthly_credits=monthly_credits,
+                trusted_only=trusted_only,
                 created_by=maker.id,
                 prefix=opened.settings.key_prefix,
             )

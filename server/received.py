@@ -59,6 +59,8 @@ def asked(
         quote_only=headers.get("X-Credits-Quote", "").lower() == "only",
         receipt=headers.get("X-Credits-Receipt", "") == "1",
         idempotency_key=headers.get("Idempotency-Key"),
+        document_id=document_id,
+        document_hash=document_hash,
     )
 
 

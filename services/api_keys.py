@@ -83,9 +83,10 @@ HOLD_MAKER = "select 1 from members where account_id = :account_id and id = :cre
 INSERT = """
 with made as (
   insert into api_keys (account_id, livemode, name, hint, scopes, allowed_ips, owner, created_by, expires_at,
-                        requests_per_minute, monthly_credits, replaces)
+                        requests_per_minute, monthly_credits, replaces, trusted_only)
   values (:account_id, :livemode, :name, :hint, :scopes, :allowed_ips, :owner, :created_by, :expires_at,
-          :requests_per_minute, :monthly_credits, :replaces)
+          :requests_per_minute, :monthly_credits, :replaces,
+          :trusted_only or coalesce((select trusted_only from api_keys where account_id = :account_id and id = :replaces), false))
   returning account_id, id
 ), found_by as (
   insert into key_lookups (secret_hash, account_id, key_id)
@@ -172,17 +173,18 @@ async def create(
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
     monthly_credits: int | None = None,
+    trusted_only: bool = False,
     created_by: UUID | None = None,
     granted_by: callers.Caller | None = None,
     prefix: str = "sk",
 ) -> NewKey:
     """Make a key, and show its secret this once. One made by a key has the same maker and no more rights.
-
-    Raises BadUserInput, Forbidden (SCOPE, MODE).
+    `trusted_only`: trusted documents alone, for what replaces it too. Raises BadUserInput, Forbidden (SCOPE, MODE).
     """
     if granted_by is not None:
         key_terms.check_mode(granted_by, mode)
         created_by = granted_by.created_by
+        trusted_only = trusted_only or granted_by.trusted_only
     asked = key_terms.Terms(
         name=key_terms.name(name),
         scopes=key_terms.scopes(key_terms.LEAST_SCOPES if scopes is None else scopes),
@@ -202,6 +204,7 @@ async def create(
         owner=key_terms.owner(owner),
         created_by=created_by,
         prefix=prefix,
+        trusted_only=trusted_only,
     )
 
 
@@ -340,6 +343,7 @@ async def _insert(
     created_by: UUID | None,
     prefix: str,
     replaces: UUID | None = None,
+    trusted_only: bool = False,
 ) -> NewKey:
     if created_by is not None and owner == "MEMBER":
         await _hold_maker(session, account_id, created_by)
@@ -352,6 +356,7 @@ async def _insert(
         "owner": owner,
         "created_by": created_by,
         "replaces": replaces,
+        "trusted_only": trusted_only,
         "secret_hash": key_format.digest(secret),
     }
     key_id = await session.scalar(text(INSERT), values)

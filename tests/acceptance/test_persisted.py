@@ -1,0 +1,169 @@
+"""Documents asked for by their hash: Apollo's APQ, and those an account trusts."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from graph import ids, persisted
+from services import trusted
+
+ROOT = Path(__file__).parents[2]
+QUERY = "query Who { viewer { mode } }"
+OTHER = "query Rate { rateLimit { limit } }"
+FOLLOW = "subscription Follow { creatorUpdated { id } }"
+ROTATE = "mutation($id: ID!) { rotateApiKey(input: {id: $id}) { secret } }"
+MADE_BY_KEY = 'mutation { createApiKey(input: {name: "child", mode: TEST}) { secret } }'
+MINT = "mutation { createAccessToken(input: {}) { token } }"
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def apq(text):
+    return {"persistedQuery": {"version": 1, "sha256Hash": sha256(text)}}
+
+
+async def send(service, body, *, key="", **headers):
+    return await service.send(json=body, headers={"X-API-Key": key or service.test} | headers)
+
+
+async def trust(service, *texts, account_id=None):
+    async with service.database.write() as session:
+        return [
+            await trusted.store(session, account_id or service.account.id, "a.graphql", text)
+            for text in texts
+        ]
+
+
+async def test_apollos_protocol_not_found_then_sent_then_found(service):
+    asked = {"extensions": apq(QUERY)}
+    for accept, status in (("application/json", 200), ("application/graphql-response+json", 400)):
+        answer = await send(service, asked, Accept=accept)
+        assert (answer.status, answer.code, answer.errors[0]["message"]) == (
+            status, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound",
+        )  # fmt: skip
+        assert "data" not in answer.body
+    assert (await send(service, asked | {"query": QUERY})).data == {"viewer": {"mode": "TEST"}}
+    assert (await send(service, asked)).data == {"viewer": {"mode": "TEST"}}
+    parameters = {"extensions": json.dumps(apq(QUERY))}
+    got = await service.send("GET", params=parameters, headers={"X-API-Key": service.test})
+    assert got.data == {"viewer": {"mode": "TEST"}}
+    stranger = await service.another()
+    assert (await send(service, asked, key=stranger.test.secret)).code == "PERSISTED_QUERY_NOT_FOUND"
+
+
+async def test_a_hash_that_is_not_the_texts_or_no_hash_is_refused(service):
+    for extensions in (
+        {"persistedQuery": {"version": 1, "sha256Hash": sha256(OTHER)}},
+        {"persistedQuery": {"version": 2, "sha256Hash": sha256(QUERY)}},
+        {"persistedQuery": {"version": 1, "sha256Hash": "x" * 64}},
+        {"persistedQuery": {"version": 1}}, {"persistedQuery": 1},
+    ):  # fmt: skip
+        answer = await send(service, {"query": QUERY, "extensions": extensions})
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+    assert (await send(service, {"extensions": {"persistedQuery": None}})).code == "BAD_REQUEST"
+    assert (await send(service, {"documentId": "md5:1"})).code == "BAD_REQUEST"
+
+
+def test_what_is_kept_is_bounded_by_its_size():
+    kept = persisted.Kept(most_bytes=100)
+    for n in range(50):
+        kept.put(("account", bytes([n])), "x" * 10)
+    assert [n for n in range(50) if kept.get(("account", bytes([n])))] == list(range(40, 50))
+    kept.put(("account", b"long"), "x" * 40_000)
+    assert kept.get(("account", b"long")) is None
+
+
+async def test_a_trusted_document_is_asked_by_its_id_on_every_transport(service):
+    query, follow = await trust(service, QUERY, FOLLOW)
+    assert (await send(service, {"documentId": query})).data == {"viewer": {"mode": "TEST"}}
+    assert (await send(service, {"extensions": apq(QUERY)})).data == {"viewer": {"mode": "TEST"}}
+    assert (await send(service, {"documentId": "sha256:" + "0" * 64})).code == "PERSISTED_QUERY_NOT_FOUND"
+    got = await service.send("GET", path=f"/graphql?documentId={query}", headers={"X-API-Key": service.test})
+    assert got.data == {"viewer": {"mode": "TEST"}}
+    headers = {"X-API-Key": service.test, "Accept": "text/event-stream"}
+    async with service.http.get(f"{service.url}/graphql?documentId={follow}", headers=headers) as answer:
+        assert answer.content_type == "text/event-stream"
+    async with service.http.ws_connect(
+        f"{service.url}/graphql", protocols=["graphql-transport-ws"], headers={"X-API-Key": service.test}
+    ) as ws:
+        await ws.send_json({"type": "connection_init"})
+        assert (await ws.receive_json())["type"] == "connection_ack"
+        await ws.send_json({"type": "subscribe", "id": "1", "payload": {"documentId": query}})
+        assert (await ws.receive_json())["payload"]["data"] == {"viewer": {"mode": "TEST"}}
+    stranger = await service.another()
+    assert (
+        await send(service, {"documentId": query}, key=stranger.test.secret)
+    ).code == "PERSISTED_QUERY_NOT_FOUND"
+
+
+async def test_a_key_held_to_trusted_documents_asks_nothing_else_nor_do_its_children(service):
+    mine, _, mint, child, rotate = await trust(service, QUERY, FOLLOW, MINT, MADE_BY_KEY, ROTATE)
+    made = await service.key(trusted_only=True)
+    answer = await send(service, {"documentId": child}, key=made.secret)
+    made_by_it = answer.data["createApiKey"]["secret"]
+    token = (await send(service, {"documentId": mint}, key=made.secret)).data["createAccessToken"]["token"]
+    for secret in (made.secret, made_by_it, token):
+        assert (await send(service, {"documentId": mine}, key=secret)).data == {"viewer": {"mode": "TEST"}}
+        assert (await send(service, {"query": QUERY}, key=secret)).status == 200
+        for body in (
+            {"query": OTHER},
+            {"query": OTHER, "extensions": apq(OTHER)},
+            {"extensions": apq(OTHER)},
+        ):
+            answer = await send(service, body, key=secret)
+            assert (answer.status, answer.code, answer.reason) == (403, "FORBIDDEN", "DOCUMENT")
+    rotated = await send(
+        service, {"documentId": rotate, "variables": {"id": ids.write("ApiKey", made.id)}}, key=made.secret
+    )
+    answer = await send(service, {"query": OTHER}, key=rotated.data["rotateApiKey"]["secret"])
+    assert answer.reason == "DOCUMENT"
+
+
+@pytest.fixture
+def shell(address, tmp_path):
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("CREATOR_GRAPH_")}
+    given = {"CREATOR_GRAPH_DATABASE_URL": address, "CREATOR_GRAPH_DATA_DIR": str(tmp_path / "data")}
+
+    async def run(*arguments):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "server", *arguments, "--json", cwd=ROOT, env=bare | given,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+        with contextlib.suppress(json.JSONDecodeError):
+            return process.returncode, json.loads(out or err.splitlines()[-1])
+        return process.returncode, (out + err).decode()
+
+    return run
+
+
+async def test_the_operator_uploads_documents_and_makes_keys_held_to_them(service, shell, tmp_path):
+    folder = tmp_path / "documents"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "who.graphql").write_text(QUERY)
+    (folder / "deep" / "rate.graphql").write_text(OTHER)
+    account = ids.write("Account", service.account.id)
+    code, shown = await shell("documents", "upload", str(folder), "--account", account)
+    assert (code, {row["name"]: row["id"] for row in shown}) == (
+        0, {"who.graphql": f"sha256:{sha256(QUERY)}", "deep/rate.graphql": f"sha256:{sha256(OTHER)}"},
+    )  # fmt: skip
+    code, listed = await shell("documents", "list", "--account", account)
+    assert (code, [row["name"] for row in listed]) == (0, ["deep/rate.graphql", "who.graphql"])
+    (folder / "bad.graphql").write_text("{ nothing }")
+    code, told = await shell("documents", "upload", str(folder / "bad.graphql"), "--account", account)
+    assert (code, "bad.graphql" in json.dumps(told)) == (1, True)
+    code, made = await shell(
+        "keys", "create", "--account", account, "--name", "page", "--mode", "test", "--trusted-only"
+    )
+    assert code == 0
+    assert (await send(service, {"documentId": shown[0]["id"]}, key=made["secret"])).status == 200
+    assert (await send(service, {"query": "{ plans { name } }"}, key=made["secret"])).reason == "DOCUMENT"
