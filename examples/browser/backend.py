@@ -21,7 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wish = {"expiresIn": 600, "scopes": ["CREATORS_READ", "VIDEOS_READ"]}
         body = json.dumps({"query": MINT, "variables": {"input": wish}}).encode()
         headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(f"{API}/graphql", body, headers), timeout=10) as answer:
+        request = urllib.request.Request(f"{API}/graphql", body, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             self.send(json.dumps(json.load(answer)["data"]["createAccessToken"]).encode(), "application/json")
 
     def send(self, body, media):
