@@ -68,12 +68,12 @@ class Position:
     id: UUID
 
 
-def salt(account_id: UUID, livemode: bool, place: str) -> bytes:
-    """What a cursor's check covers besides its own bytes; `place` names the list and its order."""
-    return account_id.bytes + (b"L" if livemode else b"T") + place.encode()
+def seed(account_id: UUID, livemode: bool, place: str) -> int:
+    """What a cursor's check covers besides its own bytes, in 32 bits; `place` names the list and its order."""
+    return zlib.crc32(account_id.bytes + (b"L" if livemode else b"T") + place.encode())
 
 
-def decode(cursor: str, kind: ValueKind, salt: bytes, argument: str) -> Position:
+def decode(cursor: str, kind: ValueKind, seed: int, argument: str) -> Position:
     """The place a cursor names. Raises BadUserInput for one that is not ours, was changed, or is of another list."""
     try:
         if len(cursor) > _LONGEST:
@@ -84,7 +84,7 @@ def decode(cursor: str, kind: ValueKind, salt: bytes, argument: str) -> Position
         ):  # bits after the last byte: changed, and not noticed above
             raise ValueError(cursor)
         body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-        if zlib.crc32(salt + body).to_bytes(4, "big")[-_CHECK_BYTES:] != check:
+        if (zlib.crc32(body) ^ seed).to_bytes(4, "big")[-_CHECK_BYTES:] != check:
             raise ValueError(cursor)
         value, id = body[:-_ID_BYTES], UUID(bytes=body[-_ID_BYTES:])
         return Position(_value(value, kind), id)

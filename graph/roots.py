@@ -35,7 +35,9 @@ class Reader:
         self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
     ) -> Sequence[Any]:
         """Objects of one type by id, in order; None in place of what the caller may not see or is not there."""
-        prepared = self._prepared(path, field, Lookup(type_name, typed=self.typed), parent_type)
+        prepared = self._prepared(
+            path, field, Lookup(type_name, self.typed, many=len(wanted) > 1), parent_type
+        )
         found: Mapping[int, Any] = await prepared.run(
             self.connection, self.context.read(tuple(wanted)), self.delivered
         )

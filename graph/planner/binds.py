@@ -22,15 +22,15 @@ def as_bound(page: plan.Page, value: Any) -> Any:
     )
 
 
-def salt_reader(block: plan.Block, page: plan.Page) -> Reader:
+def seed_reader(block: plan.Block, page: plan.Page) -> Reader:
     place = f"{block.coordinate} {page.order_name}"
-    return lambda read: pagination.salt(read.account_id, read.livemode, place)
+    return lambda read: pagination.seed(read.account_id, read.livemode, place)
 
 
 def cursor_reader(block: plan.Block, page: plan.Page, argument: str) -> Callable[[Read], pagination.Position]:
-    salt = salt_reader(block, page)
+    seed = seed_reader(block, page)
     return lambda read: pagination.decode(
-        read.arguments(block.field)[argument], page.order.kind, salt(read), argument
+        read.arguments(block.field)[argument], page.order.kind, seed(read), argument
     )
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
-    LargeBinary,
     Select,
     Text,
     bindparam,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, asyncpg
 from sqlalchemy.types import Boolean, Double, TypeEngine
 
-from graph.planner import binds, needs, plan
+from graph.planner import binds, cursors, needs, plan
 from graph.planner.entities import INSTANT
 from graph.planner.layout import Layout, Slots, Statement
 from graph.planner.mapping import Column, Entity, Lookup, Many, Reader, Series, SeriesRequest, Tenant
@@ -35,13 +34,13 @@ from services import errors
 
 PLACE = "place"  # where an id, or a point of a series, stands among its like
 KEY = "key"  # the order's value, as a page carries it
+BODY = "body"  # of its cursor
 _TYPES: dict[str, TypeEngine[Any]] = {
     "instant": INSTANT,
     "int": BigInteger(),
     "float": Double(),
     "text": Text(),
 }
-_SENT = {"instant": "timestamptz_send", "int": "int8send", "float": "float8send"}
 JSON_DEPTH = 2  # lists this deep, and deeper, come as JSON
 JSON_CHUNK = 50  # a function takes at most 100 arguments
 MOST_COLUMNS = 1_500
@@ -136,13 +135,18 @@ class Compiler:
         for join in joins:
             source = source.outerjoin(join, true())
         named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
-        return _in_order(select(*named).select_from(source), block, row), layout
+        statement = select(*named).select_from(source)
+        return _in_order(statement, block, row) if joins or layout.depth == 0 else statement, layout
 
     def complete(self, layout: Layout, slots: Slots, row: FromClause) -> None:
         """What the assembler needs besides what was asked: cursors, and something by which rows are known."""
         block = layout.block
         if block.page and block.wants_cursors:
-            layout.cursor = slots.add(self.cursor(block, block.page, row))
+            layout.cursor = slots.add(
+                cursors.written(
+                    block.page, row.c[BODY], self.bind(binds.seed_reader(block, block.page), BigInteger())
+                )
+            )
         if isinstance(block.kind, Lookup):
             layout.key = slots.add(row.c[PLACE])
         elif block.entity is not None and (layout.depth == 0 or not slots.elements):
@@ -166,9 +170,11 @@ class Compiler:
             if given:
                 place, bound = self.bound(block, page, row, argument)
                 conditions.append(place < bound if page.descending == beyond else place > bound)
-        columns = [row.c[name] for name in sorted(needs.needed(block) | {"id"})]
+        columns: list[ColumnElement[Any]] = [row.c[name] for name in sorted(needs.needed(block) | {"id"})]
         key = page.order.key(row)
         size = self.bind(lambda read: plan.size_of(block.kind, read.arguments(block.field)) + 1, Integer())
+        if block.wants_cursors:
+            columns.append(cursors.body(page, key, row.c.id).label(BODY))
         chosen = select(*columns, key.label(KEY)).where(*conditions)
         cut = chosen.order_by(*_sorted(page, key, row.c.id)).limit(size).subquery(self.name("page"))
         return cut, cut
@@ -176,9 +182,14 @@ class Compiler:
     def by_id(self, block: plan.Block, entity: Entity) -> tuple[FromClause, FromClause]:
         """A row each time an id is asked for, with its place among the ids: asked for twice is delivered twice."""
         row = self.alias(entity.rows)
+        columns = [row.c[name] for name in sorted(needs.needed(block))]
+        if not block.kind.many:  # type: ignore[union-attr]
+            only = row.c[entity.key] == self.bind(lambda read: read.ids[0], UUID())
+            one = select(literal_column("1").label(PLACE), *columns).where(*self.owned(entity, row), only)
+            found = one.subquery(self.name("found"))
+            return found, found
         ids = func.unnest(self.bind(lambda read: list(read.ids), ARRAY(UUID)))
         wanted = ids.table_valued("id", with_ordinality=PLACE).render_derived(name=self.name("wanted"))
-        columns = [row.c[name] for name in sorted(needs.needed(block))]
         cut = select(wanted.c[PLACE], *columns).select_from(
             wanted.join(row, row.c[entity.key] == wanted.c.id)
         )
@@ -314,26 +325,6 @@ class Compiler:
         place, bound = self.bound(block, page, row, argument)
         far = place >= bound if page.descending == (argument == "after") else place <= bound
         return select(literal_column("1")).where(*self.selected(block, row, owner), far).exists()
-
-    def cursor(self, block: plan.Block, page: plan.Page, row: FromClause) -> ColumnElement[str]:
-        """The same bytes as `pagination.decode` reads."""
-        key = row.c[KEY]
-        value: Any = (
-            func.convert_to(key, literal_column("'UTF8'"))
-            if page.order.kind == "text"
-            else getattr(func, _SENT[page.order.kind])(key)
-        )
-        body = value.op("||")(func.uuid_send(row.c.id))
-        salt = self.bind(binds.salt_reader(block, page), LargeBinary())
-        check = func.substr(
-            func.int8send(func.crc32(salt.op("||")(body))), literal_column("6"), literal_column("3")
-        )
-        encoded = func.encode(body.op("||")(check), literal_column("'base64'"))
-        return (
-            func.translate(encoded, literal_column(r"E'\n'"), literal_column("''"))
-            if page.order.kind == "text"
-            else encoded
-        )
 
 
 def _outer(row: FromClause, name: str) -> ColumnElement[Any]:

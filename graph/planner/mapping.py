@@ -157,10 +157,11 @@ class SeriesRequest:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Rows by id. `typed`: where an interface was asked for, each says its type."""
+    """Rows by id. `typed`: where an interface was asked for, each says its type. `many`: ids may be several."""
 
     entity: str
     typed: bool = True
+    many: bool = True
 
 
 Kind = Column | Embedded | One | Many | Series

@@ -7,4 +7,4 @@ FROM (SELECT page4.title AS c0
 FROM (SELECT t3.id AS id, t3.title AS title, t3.published_at AS key
 FROM videos AS t3
 WHERE t3.account_id = $1::UUID AND t3.livemode = $2::BOOLEAN AND t3.gone_at IS NULL AND t3.creator_id = page2.id ORDER BY t3.published_at ASC, t3.id ASC
- LIMIT $6::INTEGER) AS page4 ORDER BY page4.key ASC, page4.id ASC) AS rows5) AS list6 ON true ORDER BY page2.key DESC, page2.id DESC
+ LIMIT $6::INTEGER) AS page4) AS rows5) AS list6 ON true ORDER BY page2.key DESC, page2.id DESC

@@ -17,6 +17,8 @@ from uuid import UUID
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, execute, parse
 
+from services.platforms import coverage
+
 TABLES = (
     "accounts",
     "plans",
@@ -68,7 +70,7 @@ def cursor(account_id: UUID, livemode: bool, coordinate: str, order: str, row: d
     )
     body = packed + row["id"].bytes
     salt = account_id.bytes + (b"L" if livemode else b"T") + f"{coordinate} {order}".encode()
-    return base64.b64encode(body + struct.pack(">I", zlib.crc32(salt + body))[1:]).decode()
+    return base64.b64encode(body + struct.pack(">I", zlib.crc32(body) ^ zlib.crc32(salt))[1:]).decode()
 
 
 @dataclass
@@ -277,6 +279,33 @@ class Oracle:
 
     def Creator_grant(self, source: Any) -> Any:
         return next(row for row in self.tables["grants"] if row["creator_id"] == source["id"])
+
+    def Creator_missingMetrics(self, source: Any) -> Any:
+        granted = set(self.Creator_grant(source)["scopes"])
+        reasons = ((row, self.missing(source, row, granted)) for row in coverage.COVERAGE)
+        return [
+            {
+                "field": row.field,
+                "reason": reason,
+                "unlockedBy": list(row.scopes[:1]) if reason == "SCOPE_NOT_GRANTED" else [],
+            }
+            for row, reason in reasons
+            if reason
+        ]
+
+    def missing(self, source: Any, row: Any, granted: set[str]) -> str | None:
+        kind, _, name = row.field.partition(".")
+        if row.platform != source["platform"] or (kind != "Video" and source[snake(name)] is not None):
+            return None
+        if not row.scopes:
+            return "UNSUPPORTED_BY_PLATFORM"
+        if not granted & set(row.scopes):
+            return "SCOPE_NOT_GRANTED"
+        if (kind == "Video" or name == "engagementRate") and source["synced_at"] is None:
+            return "NOT_SYNCED_YET"
+        if kind != "CreatorStats":
+            return None
+        return "HIDDEN_BY_CREATOR" if row.hideable else "NOT_TOLD_BY_PLATFORM"
 
     def Video_creator(self, source: Any) -> Any:
         return self.one("Creator", source["creator_id"])
