@@ -3,7 +3,7 @@
 import functools
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from server.parts import PARTS, REQUEST_ID, Parts
 from services import addresses, callers, countries, errors
 
 log = structlog.get_logger()
+SLOW = timedelta(seconds=1)
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 # Refusals of a document that application/json tells with 200, as GraphQL over HTTP has it.
 _WELL_FORMED = {
@@ -28,6 +29,7 @@ _WELL_FORMED = {
     "BAD_USER_INPUT",
     "PERSISTED_QUERY_NOT_FOUND",
 }
+VARY = "Accept, Accept-Encoding, Authorization, Origin, X-API-Key"
 # On every answer.
 SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
@@ -198,7 +200,7 @@ def _response(answer: Answer, media: str, headers: dict[str, str]) -> web.Respon
         headers={
             "Content-Type": f"{media}; charset=utf-8",
             "Cache-Control": "no-store",
-            "Vary": "Accept, Authorization, X-API-Key",
+            "Vary": VARY,
             **headers,
         },
     )
@@ -228,15 +230,21 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    log.info(
+    _write_down(request, response.status, datetime.now(UTC) - started)
+    return response
+
+
+def _write_down(request: web.Request, status: int, took: timedelta) -> None:
+    """A line for what was refused, failed or slow; for the rest at level debug alone: usage rows tell of them."""
+    worth_a_line = status >= 400 or took > SLOW  # noqa: PLR2004 -- HTTP
+    (log.info if worth_a_line else log.debug)(
         "request",
         request_id=request[REQUEST_ID],
         method=request.method,
         path=request.path,
-        status=response.status,
-        ms=round((datetime.now(UTC) - started).total_seconds() * 1000, 1),
+        status=status,
+        ms=round(took.total_seconds() * 1000, 1),
     )
-    return response
 
 
 def _plain_refusal(error: web.HTTPException, request_id: str) -> web.StreamResponse:
