@@ -90,6 +90,7 @@ async def update_api_key(info: strawberry.Info, input: Update) -> mutations.ApiK
     async with run.transaction() as session:
         await keys.update(session, caller.account_id, key_id, granted_by=caller, **_changes(input))
         payload: Any = await run.settle(session, {"apiKey": fields.Ref("ApiKey", key_id)})
+    fields.context_of(info).services.callers.forget(caller.account_id)  # here at once; elsewhere by the hint
     return payload
 
 

@@ -42,6 +42,13 @@ async def test_no_key_token_state_or_code_stands_in_clear_in_the_database_or_the
             'mutation { createApiKey(input: {name: "k", mode: TEST}) { secret } }', key=service.test
         )
         secrets["made key"] = made["createApiKey"]["secret"]
+        token = (await service.data("mutation { createAccessToken(input: {}) { token } }"))[
+            "createAccessToken"
+        ]["token"]
+        secrets["token for browsers"] = token
+        for place in ({"headers": {"Authorization": f"Bearer {token}"}}, {"path": f"/graphql?access_token={token}"},
+                      {"path": f"/graphql?jwtKey={token}"}, {"path": f"/graphql?api_key={token}"}):  # fmt: skip
+            await service.send(json={"query": "{ viewer { kind } }"}, **place)
 
         begun = await service.begin(returnUrl="https://partner.example/done", reference="r")
         secrets["state"] = begun["state"]
