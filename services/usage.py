@@ -75,6 +75,9 @@ with hours as (
 update usage_marks set until = $2 where name = 'roll-up'
 """
 
+# One at a time, and rows by the million to group.
+ROOM = "set local work_mem = '64MB'"
+
 FORGET = tuple(
     f"delete from {table} where hour < $1"  # noqa: S608 -- our constants
     for table in ("usage_hourly", "usage_hourly_fields", "usage_hourly_countries")
@@ -156,5 +159,6 @@ async def _roll_next(database: Database, until: datetime) -> bool:
             if since is None or since >= until:
                 await connection.execute(MOVE, ROLL_UP, until if since is None else since)
                 return False
+        await connection.execute(ROOM)
         await connection.execute(ROLL, since, since + HOUR, timeout=ROLL_UP_SECONDS)
         return True

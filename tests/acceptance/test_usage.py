@@ -1,7 +1,11 @@
 """Usage over HTTP: what is told is what was charged and written down, of one's own account and world alone."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from db import partitions
 from services import usage
 
 CREATORS = "{ creators { nodes { id } } }"
@@ -200,3 +204,28 @@ async def test_a_revoked_key_that_knocks_is_told_to_its_account(service):
     found = (await told(service, service.live, text=text))["anomalies"]
     assert found == [{"kind": "RETIRED_KEY_USED", "apiKey": {"name": "gone"}}]
     assert (await told(service, service.test, text=text))["anomalies"] == []
+
+
+async def test_a_worker_sums_hours_and_finds_anomalies_by_itself(service):
+    async with service.database.write() as session:
+        await partitions.ensure(session, datetime.now(UTC) - timedelta(days=1))
+    for country in ("DE", "BR"):
+        await service.execute(
+            "insert into usage_events (account_id, at, key_id, livemode, coordinates, credits, code, duration_us, country)"
+            " values ($1, date_trunc('hour', now() - interval '1 hour') + $3::text::interval, $2, true, '{}', 1, 'OK', 1, $4)",
+            *(
+                service.account.id,
+                service.account.live.id,
+                "5 minutes" if country == "DE" else "6 minutes",
+                country,
+            ),
+        )
+    service.work()
+    async with asyncio.timeout(20):
+        while not await service.value(
+            "select exists (select from usage_hourly) and exists (select from anomalies)"
+        ):
+            await asyncio.sleep(0.05)
+    found = await told(service, service.live, text="{ usage { requests anomalies { kind detail } } }")
+    assert found["requests"] == 2
+    assert found["anomalies"] == [{"kind": "NEW_COUNTRY", "detail": "Used from BR for the first time."}]

@@ -233,7 +233,7 @@ async def test_an_hour_told_anew_is_told_alike(stage):
 async def test_a_row_whose_transaction_commits_late_is_waited_for_and_told_meanwhile(stage):
     now = datetime.now(UTC)
     at = hour_of(now) - timedelta(minutes=1)
-    await stage.partition(at)
+    await stage.partition(at - DAY)
     await stage.write(at - 2 * HOUR)
     late = await stage.database.connect()
     transaction = late.transaction()
@@ -278,7 +278,7 @@ async def test_nothing_is_summed_beyond_a_transaction_that_may_still_write(stage
 async def test_catches_up_after_downtime_hour_by_hour(stage):
     now = datetime.now(UTC)
     for days in range(0, 40, 10):
-        await stage.partition(now - days * DAY)
+        await stage.partition(now - (days + 1) * DAY)
         await stage.write(now - days * DAY - timedelta(minutes=90) if days else now - timedelta(seconds=1))
     hours = await usage.roll_up(stage.database)
     assert hours >= 30 * 24
@@ -370,7 +370,7 @@ async def test_buckets_are_whole_days_and_hours_of_utc_and_empty_ones_are_there(
 
 async def test_an_instant_on_an_edge_belongs_to_what_begins_there(stage):
     edge = hour_of(datetime.now(UTC)) - 5 * HOUR
-    await stage.partition(edge)
+    await stage.partition(edge - DAY)
     await stage.write(edge)
     await stage.write(edge - timedelta(microseconds=1), credits=10)
     for _ in range(2):
@@ -491,6 +491,7 @@ async def test_a_charge_is_shared_to_the_last_thousandth():
 
 
 async def test_a_failing_hour_leaves_the_mark_where_it_was(stage, monkeypatch):
+    await stage.partition(datetime.now(UTC) - DAY)
     await stage.write(datetime.now(UTC) - 2 * HOUR)
     monkeypatch.setattr(usage, "ROLL", usage.ROLL.replace("update usage_marks set", "update nowhere set"))
     with pytest.raises(asyncpg.UndefinedTableError):
