@@ -28,7 +28,7 @@ MOST_PAGES = 2_000  # a platform whose pages never end ends here
 WAIT_FIRST, WAIT_MOST, THROTTLED_WAIT = 1.0, 300.0, 60.0
 GIVE_UP_AFTER = timedelta(hours=24)
 GIVE_UP_WAITING = timedelta(days=7)  # for a platform that names a time, again and again
-SPREAD_SHARE, SPREAD_MOST = 0.1, 3_600.0
+SPREAD_FIRST, SPREAD_SHARE, SPREAD_MOST = 0.5, 0.1, 3_600.0
 REREAD_SECONDS = 2.0
 
 ENDED = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"})
@@ -316,7 +316,8 @@ def _until(moment: datetime | None, least: float | None = None) -> timedelta | N
     if wait <= 0 and least is None:
         return None
     wait = max(wait, least or 0.0)
-    spread = 0.5 + random.random() + random.random() * min(wait * SPREAD_SHARE, SPREAD_MOST)  # noqa: S311 -- spreads, hides nothing
+    most = SPREAD_FIRST * 3 + min(wait * SPREAD_SHARE, SPREAD_MOST)
+    spread = random.uniform(SPREAD_FIRST, most)  # noqa: S311 -- spreads, hides nothing
     return timedelta(seconds=wait + spread)
 
 

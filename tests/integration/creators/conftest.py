@@ -1,11 +1,11 @@
-"""A whole small world: the simulated TikTok over loopback HTTP, our services on a real database, a worker."""
+"""A whole small world: the simulated platforms over loopback HTTP, our services on a real database, a worker."""
 
 import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,14 @@ import simulators
 from db.session import Database
 from server import worker
 from services import connecting, grants, jobs, sync
-from services.platforms import base, client, registry, tiktok
+from services.platforms import base, client, instagram, registry, tiktok, youtube
 from services.vault import Vault
 
 CALLBACK = "https://ours.example/connect/tiktok/callback"
+CALLBACKS = {
+    name: f"https://ours.example/connect/{name.lower()}/callback"
+    for name in ("TIKTOK", "INSTAGRAM", "YOUTUBE")
+}
 RETURN = "https://partner.example/done"
 OWN = "https://partner.example/redirect"
 
@@ -41,32 +45,38 @@ class Stage:
     connector: tiktok.TikTok
     session: aiohttp.ClientSession
     world: Any
+    application: Any
     url: str
     account: UUID
 
-    async def begin(self, own: bool = False, **more: Any) -> connecting.Begun:
+    def connector_of(self, platform: str) -> Any:
+        return self.platforms.connectors[platform, False]
+
+    async def begin(self, own: bool = False, platform: str = "TIKTOK", **more: Any) -> connecting.Begun:
         asked = {
             "reference": None, "return_url": RETURN, "redirect_uri": OWN if own else None, "account_id": self.account,
-            "livemode": False, "platform": "TIKTOK", "callback_url": CALLBACK, "now": datetime.now(UTC),
+            "livemode": False, "platform": platform, "callback_url": CALLBACKS[platform], "now": datetime.now(UTC),
         } | more  # fmt: skip
         async with self.database.write() as session:
-            return await connecting.begin(session, self.vault, self.connector, **asked)
+            return await connecting.begin(session, self.vault, self.connector_of(platform), **asked)
 
-    async def decide(self, begun, creator, scopes=tiktok.SCOPES, decision="approve"):
+    async def decide(self, begun, creator, scopes=None, decision="approve", platform="TIKTOK"):
         """What the creator's browser brings back."""
+        scopes = self.connector_of(platform).scopes if scopes is None else scopes
         form = [("creator", creator), ("decision", decision), *(("scope", scope) for scope in scopes)]
         url = yarl.URL(begun.auth_url, encoded=True)
         async with self.session.post(url, data=form, allow_redirects=False) as answer:
             return list(yarl.URL(answer.headers["Location"], encoded=True).query.items())
 
-    async def callback(self, query, **more):
+    async def callback(self, query, platform="TIKTOK", **more):
         return await connecting.callback(
-            self.database, self.vault, self.platforms, platform="TIKTOK", query=query, **more
+            self.database, self.vault, self.platforms, platform=platform, query=query, **more
         )
 
-    async def connect(self, creator, scopes=tiktok.SCOPES, **more):
-        begun = await self.begin(**more)
-        return await self.callback(await self.decide(begun, creator, scopes))
+    async def connect(self, creator, scopes=None, platform="TIKTOK", **more):
+        begun = await self.begin(platform=platform, **more)
+        query = await self.decide(begun, creator, scopes, platform=platform)
+        return await self.callback(query, platform)
 
     async def attempt(self, state, account=None, now=None, livemode=False):
         async with self.database.read() as connection:
@@ -106,6 +116,17 @@ class Stage:
                     return row
                 await asyncio.sleep(0.05)
 
+    async def until(self, statement, *values, seconds=30):
+        """The first row of a statement, once there is one."""
+        async with asyncio.timeout(seconds):
+            while (row := await self.one(statement, *values)) is None:
+                await asyncio.sleep(0.05)
+        return row
+
+    async def put_off(self, sync_id):
+        """The sync's row once it waits for its platform."""
+        return await self.until("select * from syncs where id = $1 and error_retry_at is not null", sync_id)
+
     @contextlib.asynccontextmanager
     async def working(self, **more):
         stop = asyncio.Event()
@@ -124,11 +145,36 @@ class Stage:
     def fault(self, endpoint, kind, **more):
         self.world.faults.add(simulators.Fault(endpoint, kind, **more))
 
-    def videos_of(self, username):
-        """How many the simulator shows."""
-        from simulators import people, videos  # noqa: PLC0415 -- only here does a test look behind the wire
+    @property
+    def instagram(self):
+        return self.application[simulators.INSTAGRAM]
 
-        return videos.count(people.BY_USERNAME[username], self.world.clock.now())
+    @property
+    def youtube(self):
+        return self.application[simulators.YOUTUBE]
+
+    def instagram_fault(self, endpoint, kind, **more):
+        self.instagram.faults.add(simulators.InstagramFault(endpoint, kind, **more))
+
+    def videos_of(self, username, platform="TIKTOK"):
+        """How many the simulator shows."""
+        from simulators import (  # noqa: PLC0415 -- only here does a test look behind the wire
+            instagram_media,
+            people,
+            videos,
+            youtube_channels,
+        )
+
+        creator, now = people.BY_USERNAME[username], self.world.clock.now()
+        if platform == "INSTAGRAM":
+            return instagram_media.count(creator, now)
+        if platform == "YOUTUBE":
+            uploads = youtube_channels.everything(creator, now)
+            hidden = self.youtube.knobs.hidden
+            return sum(
+                one.privacy != "private" and not one.dropped and one.id not in hidden for one in uploads
+            )
+        return videos.count(creator, now)
 
 
 async def new_account(database: Database, name: str = "ours") -> UUID:
@@ -143,30 +189,43 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(sync, "WAIT_FIRST", 0.02)
     monkeypatch.setattr(sync, "THROTTLED_WAIT", 0.0)
     monkeypatch.setattr(sync, "MOST_FAILURES", 4)
-    registered = simulators.App(
-        "ck", "cs", "Ours", frozenset({CALLBACK, OWN}).__contains__, pkce_required=True
+    monkeypatch.setattr(sync, "SPREAD_FIRST", 0.01)
+    monkeypatch.setattr(jobs, "DEQUEUE_TIMEOUT", timedelta(milliseconds=250))
+    known = frozenset({*CALLBACKS.values(), OWN}).__contains__
+    registered = simulators.App("ck", "cs", "Ours", known, pkce_required=True)
+    application = simulators.create(
+        [registered],
+        instagram=[simulators.InstagramApp("ck", "cs", "Ours", known)],
+        youtube=[simulators.App("ck", "cs", "Ours", known)],
     )
-    application = simulators.create([registered])
     world = application[simulators.WORLD]
     world.knobs.rate_limit = 1_000_000
+    application[simulators.YOUTUBE].knobs.quota = application[simulators.YOUTUBE].knobs.rate_limit = 1_000_000
     quick = client.Patience(total=5.0, attempts=2, wait_initial=0, wait_max=0, wait_jitter=0)
     async with (
         test_utils.TestServer(application, host="127.0.0.1") as server,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
     ):
-        url = str(server.make_url("/tiktok"))
-        app = base.App("ck", "cs", auth_url=url, api_url=url)
-        connector = tiktok.TikTok(app, client.Client(session, patience=quick))
+        url, http = str(server.make_url("")).rstrip("/"), client.Client(session, patience=quick)
+        connectors = {
+            (kind.platform, False): kind(app_at(f"{url}/{kind.platform.lower()}"), http)
+            for kind in (tiktok.TikTok, instagram.Instagram, youtube.YouTube)
+        }
         yield Stage(
             database,
             Vault([os.urandom(32)]),
-            registry.Platforms({("TIKTOK", False): connector}),
-            connector,
+            registry.Platforms(connectors),
+            connectors["TIKTOK", False],
             session,
             world,
-            url,
+            application,
+            f"{url}/tiktok",
             await new_account(database),
         )
+
+
+def app_at(address: str) -> base.App:
+    return base.App("ck", "cs", auth_url=address, api_url=address)
 
 
 @pytest.fixture

@@ -8,15 +8,20 @@ import aiohttp
 
 from db.session import open_database
 from server import worker
-from services.platforms import base, client, registry, tiktok
+from services.platforms import base, client, instagram, registry, tiktok, youtube
 from services.vault import Vault
 
 
 async def main(address: str, url: str, key: str) -> None:
     database = await open_database(address)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        app = base.App("ck", "cs", auth_url=url, api_url=url)
-        platforms = registry.Platforms({("TIKTOK", False): tiktok.TikTok(app, client.Client(session))})
+        http, root = client.Client(session), url.removesuffix("/tiktok")
+        connectors = {}
+        for kind in (tiktok.TikTok, instagram.Instagram, youtube.YouTube):
+            address_of = f"{root}/{kind.platform.lower()}"
+            app = base.App("ck", "cs", auth_url=address_of, api_url=address_of)
+            connectors[kind.platform, False] = kind(app, http)
+        platforms = registry.Platforms(connectors)
         await worker.run(database, Vault([base64.b64decode(key)]), platforms, asyncio.Event())
 
 

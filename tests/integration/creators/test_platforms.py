@@ -1,0 +1,242 @@
+"""Three platforms through the whole engine: read whole, every fault survived, limits kept, nothing broken."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services import grants, jobs
+from services.platforms import base, instagram, instagram_insights
+
+AWAY, BUG, DEAD = "AWAY", "PLATFORM_ERROR", "RECONNECT_REQUIRED"
+
+
+async def connected(stage, creator, platform, **more):
+    """A creator whose first sync has ended well; a worker must run."""
+    completed = await stage.connect(creator, platform=platform, **more)
+    assert completed.status == "CONNECTED", completed.error
+    row = await stage.ended(completed.sync_id)
+    assert (row["status"], row["error_code"]) == ("SUCCEEDED", None)
+    return completed.creator_id
+
+
+def living(stage, creator_id):
+    return stage.value("select count(*) from videos where creator_id = $1 and gone_at is null", creator_id)
+
+
+@pytest.mark.parametrize("platform", ["INSTAGRAM", "YOUTUBE"])
+async def test_creators_are_read_whole(stage, platform):
+    async with stage.working():
+        for creator in ("sim.quiet", "sim.twenty", "sim.strange", "sim.sparse", "sim.burst"):
+            creator_id = await connected(stage, creator, platform)
+            assert await living(stage, creator_id) == stage.videos_of(creator, platform), creator
+    assert await stage.value("select bool_and(status = 'ACTIVE') from grants")
+
+
+async def survives(stage, creator_id, creator, platform, cases, order):
+    """Each fault by itself: how the sync ends, and that no video is lost whatever came."""
+    for endpoint, kind, more, status, code in cases:
+        order(endpoint, kind, **more)
+        row = await stage.synced(creator_id)
+        assert (row["status"], row["error_code"]) == (status, code), (endpoint, kind)
+        stage.world.faults.clear()
+        stage.instagram.faults.clear()
+        assert await living(stage, creator_id) == stage.videos_of(creator, platform), (endpoint, kind)
+        assert await stage.value("select count(distinct external_id) = count(*) from videos")
+        assert await stage.value("select status from grants") == "ACTIVE"
+
+
+INSTAGRAM = [
+    ("me", "status_500", {"times": 3}, "SUCCEEDED", None),
+    ("me", "huge", {}, "FAILED", BUG),
+    ("me", "missing_data", {}, "FAILED", BUG),
+    ("me/media", "status_500", {"times": 3}, "SUCCEEDED", None),
+    ("me/media", "drop", {"times": 3}, "SUCCEEDED", None),
+    ("me/media", "half_json", {"times": 3}, "SUCCEEDED", None),
+    ("me/media", "slow", {"delay": 0.3}, "SUCCEEDED", None),
+    ("me/media", "huge", {}, "FAILED", BUG),
+    ("me/media", "missing_data", {}, "FAILED", BUG),
+    ("me/media", "foreign_next", {}, "FAILED", BUG),
+    ("me/media", "page_loop", {"times": 2}, "PARTIAL", BUG),
+    ("me/media", "short_page", {"times": 2}, "SUCCEEDED", None),
+    ("me/media", "duplicates", {"times": 2}, "SUCCEEDED", None),
+    ("me/media", "status_500", {"times": 100}, "FAILED", AWAY),
+    ("insights", "status_500", {"times": 2}, "SUCCEEDED", None),
+    ("insights", "half_json", {"times": 2}, "SUCCEEDED", None),
+    ("insights", "drop", {"times": 2}, "SUCCEEDED", None),
+    ("insights", "huge", {}, "SUCCEEDED", None),
+]
+YOUTUBE = [
+    ("youtube/channels", "status_429", {}, "SUCCEEDED", None),
+    ("youtube/channels", "status_500", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/channels", "huge", {}, "FAILED", BUG),
+    ("youtube/channels", "bad_token", {}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "status_429", {"times": 2}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "drop", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "half_json", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "huge", {}, "FAILED", BUG),
+    ("youtube/playlistItems", "page_loop", {"times": 4}, "PARTIAL", BUG),
+    ("youtube/playlistItems", "short_page", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "duplicates", {"times": 2}, "SUCCEEDED", None),
+    ("youtube/playlistItems", "bad_token", {}, "SUCCEEDED", None),
+    ("youtube/videos", "status_500", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/videos", "slow", {"delay": 0.3}, "SUCCEEDED", None),
+    ("youtube/videos", "drop", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/videos", "half_json", {"times": 3}, "SUCCEEDED", None),
+    ("youtube/videos", "huge", {}, "FAILED", BUG),
+    ("youtube/videos", "bad_token", {}, "SUCCEEDED", None),
+    ("youtube/videos", "status_500", {"times": 100}, "FAILED", AWAY),
+]
+
+
+async def test_every_fault_of_instagram_ends_right_and_loses_nothing(stage):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.daily", "INSTAGRAM")
+        await survives(stage, creator_id, "sim.daily", "INSTAGRAM", INSTAGRAM, stage.instagram_fault)
+
+
+async def test_every_fault_of_youtube_ends_right_and_loses_nothing(stage):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.burst", "YOUTUBE")
+        await survives(stage, creator_id, "sim.burst", "YOUTUBE", YOUTUBE, stage.fault)
+
+
+@pytest.mark.parametrize("platform", ["INSTAGRAM", "YOUTUBE"])
+async def test_who_left_at_the_platform_needs_to_connect_again_and_keeps_everything(stage, platform):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.twenty", platform)
+        if platform == "YOUTUBE":
+            stage.youtube.state.remove_everywhere("sim.twenty")
+        else:
+            stage.instagram_fault("me/media", "bad_token")
+        row = await stage.synced(creator_id)
+        assert (row["status"], row["error_code"]) == ("FAILED", DEAD)
+        assert await stage.value("select status from grants") == "NEEDS_REAUTH"
+        assert await stage.value("select next_sync_at from creators") is None
+        assert await connected(stage, "sim.twenty", platform) == creator_id
+    assert await stage.value("select count(*) from creators") == 1
+    assert await stage.value("select next_sync_at > now() from creators")
+
+
+async def test_an_instagram_throttle_waits_as_long_as_the_headers_say(stage):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.twenty", "INSTAGRAM")
+        stage.instagram_fault("me", "status_429")
+        requested = await stage.request(creator_id)
+        row = await stage.put_off(requested.sync_id)
+        wait = row["error_retry_at"] - datetime.now(UTC)
+        assert (row["status"], row["error_code"], row["failures"]) == ("RUNNING", "THROTTLED", 0)
+        assert timedelta(minutes=6) < wait < timedelta(minutes=8)
+
+
+async def test_near_the_limit_the_next_slice_waits_and_the_sync_goes_on_where_it_was(stage, monkeypatch):
+    """`slow_down`: the page is kept, the next one is not asked for before its time."""
+    real, asked = instagram.Instagram.videos, []
+
+    async def videos(self, tokens, cursor):
+        asked.append(cursor)
+        page = await real(self, tokens, cursor and {**cursor, "not_before": None})
+        later = datetime.now(UTC) + timedelta(minutes=15)
+        return base.Page(page.videos, page.cursor, page.skipped, slow_down=later if cursor is None else None)
+
+    monkeypatch.setattr(instagram.Instagram, "videos", videos)
+    async with stage.working():
+        completed = await stage.connect("sim.daily", platform="INSTAGRAM")
+        row = await stage.until("select * from syncs where slice = 1")
+        assert (len(asked), row["status"]) == (1, "RUNNING")
+        assert row["videos_seen"] == await stage.value("select count(*) from videos") > 0
+        assert await stage.value(
+            f"select execute_after > now() + interval '14 minutes' from {jobs.TABLE} where status = 'queued'"
+        )
+        await stage.execute(f"update {jobs.TABLE} set execute_after = now()")
+        assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
+    assert await stage.value("select count(*) from videos") == stage.videos_of("sim.daily", "INSTAGRAM")
+
+
+async def test_counters_that_could_not_be_read_this_time_stay_as_they_were(stage, monkeypatch):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.twenty", "INSTAGRAM")
+        before = await stage.value("select array_agg((external_id, views, shares) order by id) from videos")
+        assert await stage.value("select count(views) > 5 from videos")
+
+        async def none(self, medium):
+            raise base.Transient("away", "away")
+
+        monkeypatch.setattr(instagram_insights.Insights, "_metrics", none)
+        await stage.execute("update videos set likes = 0, views = views + 1 where views is not null")
+        assert (await stage.synced(creator_id))["status"] == "SUCCEEDED"
+    after = await stage.value("select array_agg((external_id, views - 1, shares) order by id) from videos")
+    assert after == before
+    assert await stage.value("select max(likes) > 0 from videos")  # what was read is written over
+
+
+async def test_an_instagram_token_is_renewed_a_month_before_its_end_and_not_before(stage, monkeypatch):
+    completed = await stage.connect("sim.twenty", platform="INSTAGRAM")
+    whose, arguments = stage.whose(completed.creator_id), (stage.database, stage.vault, stage.platforms)
+    assert await stage.value("select app_scoped_id is not null from creators")
+    assert (await grants.tokens_for(*arguments, whose)).version == 1
+    await stage.execute(
+        "update grants set refreshed_at = now() - interval '31 days', expires_at = now() + interval '29 days'"
+    )
+    monkeypatch.setattr(stage.instagram.knobs, "youngest", 0)
+    held = await grants.tokens_for(*arguments, whose)
+    assert held.version == 2
+    assert held.tokens.app_scoped_id == await stage.value("select app_scoped_id from creators")
+    assert held.tokens.expires_at > datetime.now(UTC) + timedelta(days=50)
+    again = await stage.held(completed.creator_id)
+    assert again.tokens.issued_at == again.refreshed_at
+
+
+# -- connects that come to nothing
+
+
+async def failed(stage, creator, platform):
+    completed = await stage.connect(creator, platform=platform)
+    assert completed.status == "FAILED"
+    return completed.error
+
+
+async def test_a_consent_of_somebody_without_a_channel_is_taken_back(stage, monkeypatch):
+    revoked = spied(stage.connector_of("YOUTUBE"), monkeypatch)
+    real = stage.connector_of("YOUTUBE").profile
+
+    async def nobody(tokens):
+        raise base.NoAccount("no_channel", "none")
+
+    monkeypatch.setattr(stage.connector_of("YOUTUBE"), "profile", nobody)
+    error = await failed(stage, "sim.quiet", "YOUTUBE")
+    assert (error.extra["reason"], len(revoked)) == ("NO_ACCOUNT", 1)
+    with pytest.raises(base.Failure):
+        await real(revoked[0])
+
+
+async def test_a_consent_that_cannot_be_read_is_taken_back_only_where_no_grant_lives_of_it(
+    stage, monkeypatch
+):
+    revoked = spied(stage.connector, monkeypatch)
+    stage.fault("user/info", "huge")
+    await failed(stage, "sim.single", "TIKTOK")
+    assert len(revoked) == 1
+    async with stage.working():
+        creator_id = await connected(stage, "sim.single", "TIKTOK")
+        stage.fault("user/info", "huge")
+        await failed(stage, "sim.single", "TIKTOK")
+        assert len(revoked) == 1
+        assert (await stage.synced(creator_id))["status"] == "SUCCEEDED"
+
+
+async def test_of_whom_nothing_is_known_nothing_is_revoked(stage, monkeypatch):
+    revoked = spied(stage.connector_of("YOUTUBE"), monkeypatch)
+    stage.fault("youtube/channels", "huge")
+    await failed(stage, "sim.single", "YOUTUBE")
+    assert revoked == []
+
+
+def spied(connector, monkeypatch):
+    revoked, real = [], connector.revoke
+
+    async def revoke(tokens):
+        revoked.append(tokens)
+        return await real(tokens)
+
+    monkeypatch.setattr(connector, "revoke", revoke)
+    return revoked
