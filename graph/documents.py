@@ -23,7 +23,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.language import Visitor, visit
 
-from graph import ids, limits
+from graph import ids, limits, pagination
 from graph.planner.mapping import Lookup, Many, Series
 from graph.planner.reading import Prepared
 from graph.planner.selection import Document, Field, read_field
@@ -123,7 +123,11 @@ def _whole(size: Any) -> int | None:
 
 def _types(given: Any) -> Any:
     """What of an id, or of several, bears on a price and on scopes: the type, where it is an id at all."""
-    return tuple(ids.type_of(id) for id in given) if isinstance(given, list) else ids.type_of(given)
+    return (
+        tuple(ids.type_of(id) for id in given[: pagination.MOST + 1])
+        if isinstance(given, list)
+        else ids.type_of(given)
+    )
 
 
 class _Uses(Visitor):

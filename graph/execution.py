@@ -10,7 +10,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry import Info
 
-from graph import compiled, cost, idempotent
+from graph import compiled, cost, idempotent, limits
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services, remembered, standing
@@ -203,6 +203,7 @@ def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> V
     definitions = operation.node.variable_definitions
     if not definitions:
         return NO_VARIABLES
+    limits.check_values(given)
     found = get_variable_values(engine.core, definitions, dict(given), max_errors=5, hide_suggestions=True)
     if isinstance(found, list):
         raise errors.BadUserInput(found[0].message, remedy="Send variables of the declared types.")

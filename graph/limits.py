@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -21,7 +22,8 @@ DEPTH = 15
 INTROSPECTION_DEPTH = 20
 ALIASES = 100
 ROOT_FIELDS = 10
-REPEATS = 100
+REPEATS = 60
+VALUES = 5_000
 NODES = 20_000
 VALIDATION_ERRORS = 5
 
@@ -70,6 +72,18 @@ def check_repeats(document: DocumentNode) -> None:
         asked += len(keys) - len(set(keys))
     if asked > REPEATS:
         raise refuse("repeated fields", REPEATS, asked)
+
+
+def check_values(variables: Mapping[str, Any]) -> None:
+    """Raises QueryTooComplex where variables hold more values than any operation takes: coercing each takes its time."""
+    asked, waiting = 0, [value for value in variables.values() if isinstance(value, list | dict)]
+    while waiting and asked <= VALUES:
+        value = waiting.pop()
+        asked += len(value)
+        entries = value if isinstance(value, list) else value.values()
+        waiting += [entry for entry in entries if isinstance(entry, list | dict)]
+    if asked > VALUES:
+        raise refuse("values in variables", VALUES, asked)
 
 
 def check(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> None:

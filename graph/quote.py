@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from graphql.execution.values import VariableValues
 
-from graph import cost, ids, limits
+from graph import cost, ids, limits, pagination
 from graph.documents import Operation
 from graph.planner import plan
 from graph.planner.selection import Field
@@ -91,6 +91,8 @@ class _Walk:
         """Node and nodes: the ids say which types."""
         arguments = field.arguments(self.variables)
         given = arguments["ids"] if "ids" in arguments else [arguments["id"]]
+        if len(given) > pagination.MOST:  # each that is none costs an exception
+            raise errors.BadUserInput(f"`ids` takes at most {pagination.MOST} ids.", argument="ids")
         for type_name, count in _count_types(given):
             self.object(type_name, field.by_type[type_name], path, count)
 

@@ -1,0 +1,280 @@
+"""HTTP as browsers and impatient clients need it: origins, shorter answers, hang-ups, and a loop never busy for long."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from db.readers import Lease
+from graph import limits
+from services import credits
+
+PAGE = "https://app.example"
+VIEWER = "{ viewer { mode } }"
+WIDE = "{ videos(first: 100) { nodes { id title description url views likes comments shares } } }"
+BUSY = 0.1
+
+
+@pytest.fixture
+async def cors(serving):
+    return await serving(cors_origins=(PAGE, "http://localhost:5173"))
+
+
+async def test_pages_of_the_named_origins_may_ask_and_no_others(cors):
+    headers = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    for origin, known in (
+        (PAGE, True),
+        ("http://localhost:5173", True),
+        ("https://evil.example", False),
+        ("null", False),
+    ):
+        asked = await cors.send("OPTIONS", headers=headers | {"Origin": origin})
+        assert (asked.status, asked.headers.get("Access-Control-Allow-Origin")) == (
+            204,
+            origin if known else None,
+        )
+        assert ("X-API-Key" in asked.headers.get("Access-Control-Allow-Headers", "")) == known
+        for body in ({"query": VIEWER}, {"query": "{"}):
+            answer = await cors.send(json=body, headers={"Origin": origin, "X-API-Key": cors.test})
+            assert answer.headers.get("Access-Control-Allow-Origin") == (origin if known else None)
+            assert "Origin" in answer.headers["Vary"]
+        refused = await cors.send(json={"query": VIEWER}, headers={"Origin": origin})
+        assert (refused.status, refused.headers.get("Access-Control-Allow-Origin")) == (
+            401,
+            origin if known else None,
+        )
+        assert not any("Credentials" in name for name in (*asked.headers, *answer.headers))
+    given = {"Origin": PAGE, "X-API-Key": cors.test, "Accept": "text/event-stream"}
+    streamed = await cors.send(json={"query": VIEWER}, headers=given)
+    assert streamed.headers["Access-Control-Allow-Origin"] == PAGE
+
+
+async def test_without_the_setting_no_page_is_named(service):
+    answer = await service.ask(VIEWER, headers={"Origin": PAGE})
+    assert not any(name.startswith("Access-Control") for name in answer.headers)
+
+
+async def test_long_answers_are_shortened_for_who_can_read_that(service):
+    await service.connected("sim.twenty")
+    plain = await service.ask(WIDE, headers={"Accept-Encoding": "identity"})
+    assert (len(plain.raw) > 1024, "Content-Encoding" in plain.headers) == (True, False)
+    for accepted, is_short in (
+        ("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("gzip;q=0.0", False), ("br", False),
+    ):  # fmt: skip
+        answer = await service.ask(WIDE, headers={"Accept-Encoding": accepted})
+        assert (answer.headers.get("Content-Encoding") == "gzip") == is_short, accepted
+        assert answer.data == plain.data
+        if is_short:
+            assert int(answer.headers["Content-Length"]) < len(plain.raw) / 2
+            assert "Accept-Encoding" in answer.headers["Vary"]
+    short = await service.ask(VIEWER, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers
+
+
+# -- clients that leave
+
+
+async def hang_up(service, query, key, wait):
+    """Send an operation and close the connection while it is worked on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(service.url.rpartition(":")[2]))
+    body = json.dumps({"query": query}).encode()
+    head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+    async with asyncio.timeout(5):
+        await wait()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    del reader
+
+
+async def test_a_read_ends_with_its_client_and_costs_nothing(service, monkeypatch):
+    reached, ended = asyncio.Event(), asyncio.Event()
+    original = Lease.__aenter__
+
+    async def slow(self):
+        connection = await original(self)
+        reached.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.set()
+            await self.__aexit__(asyncio.CancelledError, None, None)
+            raise
+        return connection
+
+    await service.ask("{ creators { nodes { id } } }", key=service.live)
+    before, _ = await service.ledger()
+    with monkeypatch.context() as slowly:
+        slowly.setattr(Lease, "__aenter__", slow)
+        await hang_up(service, "{ creators { nodes { id } } }", service.live, reached.wait)
+        async with asyncio.timeout(2):
+            await ended.wait()
+    assert (await service.ledger())[0] == before
+
+
+async def test_a_mutation_runs_to_its_end_without_its_client(service, monkeypatch):
+    reached, go = asyncio.Event(), asyncio.Event()
+    original = credits.charge
+
+    async def slow(session, usage):
+        reached.set()
+        await go.wait()
+        return await original(session, usage)
+
+    monkeypatch.setattr(credits, "charge", slow)
+    await hang_up(
+        service,
+        "mutation { connectCreator(input: {platform: TIKTOK}) { state } }",
+        service.live,
+        reached.wait,
+    )
+    await asyncio.sleep(0.05)
+    before, _ = await service.ledger()
+    go.set()
+    async with asyncio.timeout(5):
+        while not await service.value("select count(*) from oauth_states"):
+            await asyncio.sleep(0.02)
+    assert before - (await service.ledger())[0] == 1
+
+
+# -- what a client may send
+
+
+@contextlib.asynccontextmanager
+async def lag():
+    """The longest time the loop was busy in one go while the block ran, in seconds of its own: others' do not count."""
+    worst = [0.0]
+
+    async def probe():
+        while True:
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            worst[0] = max(worst[0], time.thread_time() - before)
+
+    task = asyncio.create_task(probe())
+    await asyncio.sleep(0.01)
+    worst[0] = 0.0
+    try:
+        yield worst
+    finally:
+        await asyncio.sleep(0.01)
+        task.cancel()
+
+
+def worst_documents():
+    fragments = " ".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60))
+    yield "fragments twice each", f"{{ ...f0 }} {fragments} fragment f60 on Query {{ __typename }}"
+    cycle = " ".join(f"fragment f{n} on Query {{ ...f{(n + 1) % 300} }}" for n in range(300))
+    yield "a circle of fragments", f"{{ ...f0 }} {cycle}"
+    yield "one field again and again", "{ " + "plans { name } " * 480 + "}"
+    yield "aliases", "{ " + " ".join(f"a{n}: __typename" for n in range(900)) + " }"
+    yield "deep", "{ a" * 900 + " }" * 900
+    yield "deep list value", "{ plans(a: " + "[" * 900 + "]" * 900 + ") { name } }"
+    yield "directives", "{ viewer " + "@include(if: true) " * 280 + "{ mode } }"
+    yield "variables", "query(" + " ".join(f"$v{n}: Int" for n in range(600)) + ") { viewer { mode } }"
+    yield "unknown fields", "{ " + " ".join(f"nothing{n}" for n in range(900)) + " }"
+    yield "operations", " ".join(f"query q{n} {{ viewer {{ mode }} }}" for n in range(300))
+    yield (
+        "conflicts",
+        "{ " + " ".join(f"x: creators(first: {n + 1}) {{ totalCount }}" for n in range(99)) + " }",
+    )
+    yield "a long text", '{ creators(filter: {search: "' + "a" * 31_000 + '"}) { totalCount } }'
+    yield "a long number", "{ creators(first: " + "9" * 30_000 + ") { totalCount } }"
+    yield "comments", "#" + "x" * 32_000
+    yield (
+        "nested pages",
+        "{ creators(first: 100) { nodes { videos(first: 100) { nodes { creator { id } } } } } }",
+    )
+
+
+async def test_no_document_keeps_the_loop_busy(service):
+    await service.ask(VIEWER)
+    lags = {}
+    for name, query in worst_documents():
+        assert len(query) <= limits.DOCUMENT_BYTES, name
+        async with lag() as worst:
+            answer = await service.ask(query)
+        assert answer.status in {200, 400}, (name, answer.body)
+        lags[name] = worst[0]
+    assert {name: seconds for name, seconds in lags.items() if seconds > BUSY} == {}
+
+
+async def test_no_body_and_no_message_keeps_the_loop_busy(service):
+    bodies = (
+        b"[" * 262_000, b'{"a":' * 50_000, b'{"query":"' + b"x" * 262_000 + b'"}', b"9" * 262_000, b'"\\u0041' * 40_000,
+        json.dumps({"query": VIEWER, "variables": {str(n): n for n in range(15_000)}}).encode(),
+        json.dumps({"query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", "variables": {"ids": ["x"] * 40_000}}).encode(),
+    )  # fmt: skip
+    headers = {"X-API-Key": service.test, "Content-Type": "application/json"}
+    for body in bodies:
+        async with lag() as worst:
+            answer = await service.send(data=body, headers=headers)
+        assert (answer.status in {200, 400, 413}, worst[0] < BUSY) == (True, True), (body[:20], worst)
+    for text in ("[" * 60_000, '{"a":' * 10_000, "9" * 60_000, '"' + "\\u0041" * 10_000):
+        async with (
+            lag() as worst,
+            service.http.ws_connect(
+                f"{service.url}/graphql",
+                protocols=["graphql-transport-ws"],
+                headers={"X-API-Key": service.test},
+            ) as ws,
+        ):
+            await ws.send_str(text)
+            assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert worst[0] < BUSY
+
+
+# -- the end of a process
+
+
+async def test_a_process_told_to_stop_ends_within_five_seconds_whoever_is_connected(service, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        "PATH": "/usr/bin:/bin", "CREATOR_GRAPH_DATABASE_URL": service.address, "CREATOR_GRAPH_PORT": str(port),
+        "CREATOR_GRAPH_DATA_DIR": str(tmp_path / "data"), "CREATOR_GRAPH_SIMULATOR_URL": f"{service.url}/simulators",
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "server", "serve", "--json", env=environment, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            url = json.loads(await process.stdout.readline())["graphql"]
+        key = {"X-API-Key": service.test}
+        follow = "subscription { creatorUpdated { id } }"
+        async with (
+            service.http.ws_connect(url, protocols=["graphql-transport-ws"], headers=key) as ws,
+            service.http.post(
+                url, json={"query": follow}, headers=key | {"Accept": "text/event-stream"}
+            ) as events,
+            service.http.post(url, json={"query": VIEWER}, headers=key) as answer,
+        ):
+            await answer.read()
+            await ws.send_json({"type": "connection_init"})
+            assert (await ws.receive_json())["type"] == "connection_ack"
+            await ws.send_json({"type": "subscribe", "id": "1", "payload": {"query": follow}})
+            process.send_signal(signal.SIGTERM)
+            started = asyncio.get_running_loop().time()
+            assert (await ws.receive()).data == 1001
+            assert b"complete" not in await events.read()
+            async with service.http.post(url, json={"query": VIEWER}, headers=key) as last:
+                assert (last.status, last.headers["Connection"]) == (200, "close")
+            async with asyncio.timeout(5):
+                assert await process.wait() == 0
+            assert asyncio.get_running_loop().time() - started < 5
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+    assert await service.value("select count(*) from open_sockets") == 0
