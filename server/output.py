@@ -12,6 +12,7 @@ from rich.table import Table
 from services import errors
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, and nothing else.")]
+PIPE_WIDTH = 1_000
 console = Console(highlight=False, soft_wrap=True)
 errors_to = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -38,10 +39,12 @@ def records(values: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -
         return
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in values[0]:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for value in values:
         table.add_row(*(_text(shown) for shown in value.values()))
-    console.print(table)
+    # An id cut short names nothing: folded in a narrow window, whole in a pipe.
+    wide = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    wide.print(table)
 
 
 def refuse(error: errors.ServiceError, *, as_json: bool) -> typer.Exit:
