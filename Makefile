@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check format schema pins web migrate bench clean
+.PHONY: help setup run test check format schema pins web migrate bench conformance clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,8 +44,12 @@ pins: $(VENV)/bin/python ## compile requirements*.in to pins with hashes
 bench: $(VENV)/.test-ready ## peers and ours side by side: ratios in bench/out/ (ARGS=--quick; --help tells more)
 	$(BIN)/python -m bench.run $(ARGS)
 
+conformance: $(VENV)/.test-ready ## public suites from their pinned lock, against the real service (needs node 20+)
+	npm ci --prefix bench/conformance --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m pytest -q tests/acceptance/test_http_audit.py
+
 clean: ## forget the environment, the pages and the data
-	rm -rf $(VENV) web/dist web/node_modules var
+	rm -rf $(VENV) web/dist web/node_modules bench/conformance/node_modules var
 
 $(VENV)/bin/python:
 	@echo "Making $(VENV) ..."
