@@ -1,0 +1,159 @@
+"""Grants stay alive: a wave of refusals changes none, one refusal changes one, and idle ones are renewed."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.session import raw
+from services import grants, refusals, renewing
+from services.platforms import base
+from simulators import people
+
+SOON_OVER = (
+    "update grants set expires_at = now() + interval '1 minute', refreshed_at = now() - interval '2 hours'"
+)
+
+
+async def crowd(stage, count):
+    names = [creator.username for creator in people.CREATORS if creator.videos <= 60][:count]
+    connected = await asyncio.gather(*(stage.connect(name) for name in names))
+    return [one.creator_id for one in connected]
+
+
+async def refused(stage, creator_ids, monkeypatch):
+    """Everyone's refresh is refused, definitively, at once."""
+
+    async def refresh(tokens):
+        raise base.ReconnectRequired("invalid_grant", "no")
+
+    monkeypatch.setattr(stage.connector, "refresh", refresh)
+    arguments = (stage.database, stage.vault, stage.platforms)
+    return await asyncio.gather(
+        *(grants.renewed(*arguments, stage.whose(one), 1) for one in creator_ids), return_exceptions=True
+    )
+
+
+async def statuses(stage):
+    rows = await stage.value("select array_agg(status order by status) from grants")
+    return {status: rows.count(status) for status in rows}
+
+
+async def test_one_refused_grant_needs_to_be_connected_again_and_no_other(stage, monkeypatch):
+    creator_ids = await crowd(stage, 5)
+    (told,) = await refused(stage, creator_ids[:1], monkeypatch)
+    assert isinstance(told, base.ReconnectRequired)
+    assert await statuses(stage) == {"ACTIVE": 4, "NEEDS_REAUTH": 1}
+
+
+async def test_twenty_refused_alike_change_nothing_and_recover_by_themselves(stage, monkeypatch):
+    creator_ids = await crowd(stage, 20)
+    told = await refused(stage, creator_ids, monkeypatch)
+    assert await statuses(stage) == {"ACTIVE": 20}
+    assert sum(isinstance(one, base.Transient) for one in told) >= 20 - refusals.WAVE_LEAST
+    assert await stage.value("select count(*) from creators where next_sync_at > now() - interval '1 s'") >= 9
+    monkeypatch.undo()
+    arguments = (stage.database, stage.vault, stage.platforms)
+    held = await asyncio.gather(*(grants.renewed(*arguments, stage.whose(one), 1) for one in creator_ids))
+    assert {one.version for one in held} == {2}
+
+
+async def test_a_wave_that_syncs_run_into_ends_none_of_the_grants(stage, monkeypatch):
+    monkeypatch.setattr(refusals, "WAVE_LEAST", 5)
+    await crowd(stage, 12)
+
+    async def profile(tokens):
+        raise base.ReconnectRequired("190", "no")
+
+    monkeypatch.setattr(stage.connector, "profile", profile)
+    async with stage.working():
+        await stage.until(
+            "select 1 from syncs having bool_and(error_code is not null or status = 'FAILED')", seconds=30
+        )
+    assert await statuses(stage) == {"ACTIVE": 12}
+
+
+async def test_among_many_that_are_well_the_refused_are_not_a_wave(stage, monkeypatch):
+    creator_ids = await crowd(stage, 12)
+    async with stage.database.write() as session:
+        connection = await raw(session)
+        for _ in range(30):
+            await refusals.accepted(connection, "TIKTOK", False)
+            await refusals.accepted(connection, "TIKTOK", True)
+    await refused(stage, creator_ids, monkeypatch)
+    assert await statuses(stage) == {"NEEDS_REAUTH": 12}
+
+
+async def test_a_wave_does_not_bring_back_what_the_platform_said_is_over(stage, monkeypatch):
+    creator_ids = await crowd(stage, 12)
+    held = await stage.held(creator_ids[0])
+    assert await grants.bury(stage.database, held.whose, held.version)  # told by the platform's own message
+    await refused(stage, creator_ids[1:], monkeypatch)
+    assert await statuses(stage) == {"ACTIVE": 11, "NEEDS_REAUTH": 1}
+
+
+async def test_a_wave_at_one_platform_is_none_at_another(stage, monkeypatch):
+    creator_ids = await crowd(stage, 12)
+    other = await stage.connect("sim.twenty", platform="YOUTUBE")
+    await refused(stage, creator_ids, monkeypatch)
+    stage.youtube.state.remove_everywhere("sim.twenty")
+    with pytest.raises(base.ReconnectRequired):
+        await grants.renewed(stage.database, stage.vault, stage.platforms, stage.whose(other.creator_id), 1)
+    assert await statuses(stage) == {"ACTIVE": 12, "NEEDS_REAUTH": 1}
+
+
+# -- idle grants
+
+
+async def renew(stage):
+    return await renewing.renew_idle(stage.database, stage.vault, stage.platforms)
+
+
+async def test_a_grant_that_nobody_uses_is_renewed_before_it_dies(stage):
+    for platform, earliest, latest in (("TIKTOK", 88, 136), ("YOUTUBE", 28, 46), ("INSTAGRAM", 29, 46)):
+        completed = await stage.connect("sim.single", platform=platform)
+        row = await stage.one("select renew_at from grants where creator_id = $1", completed.creator_id)
+        wait = row["renew_at"] - datetime.now(UTC)
+        assert timedelta(days=earliest) < wait < timedelta(days=latest), platform
+    assert await renew(stage) == 0
+    stage.instagram.knobs.youngest = 0
+    await stage.execute("update grants set renew_at = now(), refreshed_at = now() - interval '2 days'")
+    assert await renew(stage) == 3
+    assert await stage.value(
+        "select bool_and(version = 2 and renew_at > now() + interval '20 days') from grants"
+    )
+    assert await renew(stage) == 0
+
+
+async def test_two_workers_renew_a_grant_once_and_a_failure_costs_a_day(stage):
+    await crowd(stage, 6)
+    await stage.execute("update grants set renew_at = now()")
+    assert sum(await asyncio.gather(renew(stage), renew(stage))) == 6
+    assert await stage.value("select min(version) = 2 and max(version) = 2 from grants")
+    await stage.execute("update grants set renew_at = now()")
+    stage.fault("oauth/token", "status_500", times=12)
+    assert await renew(stage) == 0
+    assert await stage.value("select bool_and(renew_at > now() + interval '23 hours') from grants")
+    assert await statuses(stage) == {"ACTIVE": 6}
+
+
+async def test_twenty_syncs_of_three_platforms_refresh_each_grant_once(stage, monkeypatch):
+    """Raced by twenty a grant, on every platform at once."""
+    asked = []
+    for platform in ("TIKTOK", "YOUTUBE"):
+        connector = stage.connector_of(platform)
+
+        async def refresh(tokens, real=connector.refresh, platform=platform):
+            asked.append(platform)
+            await asyncio.sleep(0.05)
+            return await real(tokens)
+
+        monkeypatch.setattr(connector, "refresh", refresh)
+    first, second = await stage.connect("sim.single"), await stage.connect("sim.single", platform="YOUTUBE")
+    await stage.execute(SOON_OVER)
+    arguments = (stage.database, stage.vault, stage.platforms)
+    held = await asyncio.gather(
+        *(grants.tokens_for(*arguments, stage.whose(one.creator_id)) for one in (first, second) * 20)
+    )
+    assert sorted(asked) == ["TIKTOK", "YOUTUBE"]
+    assert {one.version for one in held} == {2}
