@@ -448,6 +448,7 @@ async def test_every_change_of_a_key_tells_the_caches_when_it_commits(database, 
     new = await change(database, api_keys.rotate, made.id, key.id)
     await change(database, api_keys.revoke, made.id, new.id)
     await change(database, accounts.update, made.id, plan="pro")
+    await change(database, accounts.add_member, made.id, "bob@example.com", "OWNER")
     await change(database, accounts.remove_member, made.id, str(made.owner_id))
     with pytest.raises(ZeroDivisionError):
         async with database.write() as session:
