@@ -1,5 +1,6 @@
 """Partitions made ahead and dropped when old: a job calls `ensure` and `drop_old` once a day."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,8 @@ from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,33 @@ async def ensure(session: AsyncSession, now: datetime) -> None:
         start = _start(series, now)
         for _ in range(series.ahead + 1):
             after = _next(series, start)
-            await session.execute(
-                text(
-                    f"create table if not exists {_name(series, start)} partition of {series.table} "
-                    f"for values from ('{start.isoformat()}') to ('{after.isoformat()}')"
-                )
-            )
+            await _make(session, series, start, after)
             start = after
+
+
+async def _make(session: AsyncSession, series: Series, start: datetime, after: datetime) -> None:
+    """One partition; rows that were late for it, and wait in the default one, move in."""
+    name, late = _name(series, start), f"{series.table}_default"
+    if await session.scalar(text("select to_regclass(:name) is not null"), {"name": name}):
+        return
+    bounds = f"for values from ('{start.isoformat()}') to ('{after.isoformat()}')"
+    if await session.scalar(text("select to_regclass(:name) is null"), {"name": late}):
+        await session.execute(text(f"create table {name} partition of {series.table} {bounds}"))
+        return
+    # Held, so that none comes in between the moving and the attaching; empty but for a failure of ours.
+    await session.execute(text(f"lock table {series.table}, {late} in access exclusive mode"))
+    await session.execute(
+        text(f"create table {name} (like {series.table} including defaults including constraints)")
+    )
+    moved = await session.scalar(
+        text(
+            f"with late as (delete from {late} where at >= '{start.isoformat()}' and at < '{after.isoformat()}' "  # noqa: S608 -- our own names
+            f"returning *), moved as (insert into {name} select * from late returning 1) select count(*) from moved"
+        )
+    )
+    await session.execute(text(f"alter table {series.table} attach partition {name} {bounds}"))
+    if moved:
+        log.warning("partition %s was made late: %d rows moved into it", name, moved)
 
 
 def oldest_kept(table: str, now: datetime) -> datetime:

@@ -42,7 +42,7 @@ class Services:
     tokens: access_tokens.AccessTokens
     cashier: credits.Cashier
     notes: anomalies.Notes
-    limits: rate_limits.RateLimits
+    limits: rate_limits.Limits
     vault: vault.Vault
     platforms: registry.Platforms
     events: events.Events
@@ -140,7 +140,8 @@ async def build_context(
             note_anomaly(services, caller, "RETIRED_KEY_USED", visit)
         caller.check(visit.ip, now)
     try:
-        return caller, services.limits.take(caller, now)
+        taken = services.limits.take(caller, now)
+        return caller, taken if isinstance(taken, rate_limits.Allowance) else await taken
     except errors.RateLimited as refusal:
         refusal.headers = services.limits.peek(caller, now).headers()
         refusal.balance = await standing(services, caller)
@@ -196,7 +197,7 @@ def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> 
 def note_anomaly(services: Services, caller: callers.Caller, kind: anomalies.Kind, visit: Visit) -> None:
     """Something that the key's owner should hear of. `kind` is one of the schema's AnomalyKind."""
     services.notes.note(caller, kind)
-    log.warning("anomaly", kind=kind, key=ids.write("ApiKey", caller.key_id), ip=str(visit.ip))
+    log.info("anomaly", kind=kind, key=ids.write("ApiKey", caller.key_id), ip=str(visit.ip))
 
 
 def _record(services: Services, caller: callers.Caller, refusal: errors.ServiceError, visit: Visit) -> None:

@@ -15,27 +15,25 @@ from db import migrate
 from db.session import Database, open_database
 from graph import persisted
 from graph.context import Services
-from server import callback, connections, outside, pages, view, webhooks
+from server import callback, connections, connectors, pages, view, webhooks
 from server.parts import PARTS, Parts
 from server.settings import ROOT, TEST_CLIENT, Settings
 from services import (
     access_tokens,
     anomalies,
     api_keys,
+    budgets,
     callers,
     countries,
     credits,
     events,
     rate_limits,
+    redis_limits,
+    shared_limits,
     signing,
     sockets,
     vault,
 )
-from services.platforms import base, registry
-from services.platforms.client import Client
-from services.platforms.instagram import Instagram
-from services.platforms.tiktok import TikTok
-from services.platforms.youtube import YouTube
 
 log = structlog.get_logger()
 HINT_SECONDS = 60.0
@@ -52,17 +50,24 @@ class House:
 
     async def close(self) -> None:
         await self.services.cashier.close()
+        await self.services.limits.close()
         await self.services.notes.close()
         await self.http.close()
         await self.services.database.close()
         self.countries.close()
 
 
-async def build_house(settings: Settings, database: Database) -> House:
-    """Services over an open database. Raises what the settings get wrong."""
+async def build_house(settings: Settings, database: Database, *, works: bool = False) -> House:
+    """Services over an open database. Raises what the settings get wrong.
+
+    `works`: for a worker, which leaves a part of every platform's limit to the API.
+    """
     sealed = vault.Vault.from_settings(settings.vault_keys())
     places = countries.Countries(settings.geoip_database)
     http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    meters = budgets.Budgets(database, connectors.API_SHARE, connectors.API_PATIENCE)
+    if works:
+        meters = budgets.Budgets(database, connectors.WORKER_SHARE)
     keys = callers.Callers(database, prefix=settings.key_prefix)
     services = Services(
         database=database,
@@ -70,9 +75,9 @@ async def build_house(settings: Settings, database: Database) -> House:
         tokens=access_tokens.AccessTokens(database, keys, issuer=settings.public),
         cashier=credits.Cashier(database),
         notes=anomalies.Notes(database),
-        limits=rate_limits.RateLimits(),
+        limits=build_limits(settings, database),
         vault=sealed,
-        platforms=build_platforms(settings, http),
+        platforms=connectors.build(settings, http, meters),
         events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL, signing.CHANNEL)),
         public_url=settings.public,
         key_prefix=settings.key_prefix,
@@ -81,49 +86,6 @@ async def build_house(settings: Settings, database: Database) -> House:
     async with database.write() as session:
         await signing.ensure_key(session, sealed)
     return House(settings, services, http, places)
-
-
-def build_platforms(settings: Settings, http: aiohttp.ClientSession) -> registry.Platforms:
-    """Connectors of both worlds: the same code, other hosts and credentials."""
-    client = Client(http)
-    connectors: dict[tuple[str, bool], base.Connector] = {
-        ("TIKTOK", False): TikTok(_test_app(settings, "tiktok"), client),
-        ("INSTAGRAM", False): Instagram(_test_app(settings, "instagram"), client),
-        ("YOUTUBE", False): YouTube(_test_app(settings, "youtube"), client),
-    }
-    if settings.tiktok_client_key and settings.tiktok_client_secret:
-        live = base.App(
-            client_id=settings.tiktok_client_key,
-            client_secret=settings.tiktok_client_secret.get_secret_value(),
-            auth_url=settings.tiktok_auth_url,
-            api_url=settings.tiktok_api_url,
-        )
-        connectors["TIKTOK", True] = TikTok(live, client)
-    if settings.instagram_client_id and settings.instagram_client_secret:
-        live = base.App(
-            client_id=settings.instagram_client_id,
-            client_secret=settings.instagram_client_secret.get_secret_value(),
-            auth_url=settings.instagram_auth_url,
-            api_url=settings.instagram_api_url,
-            token_url=settings.instagram_token_url,
-        )
-        connectors["INSTAGRAM", True] = Instagram(live, client)
-    if settings.youtube_client_id and settings.youtube_client_secret:
-        live = base.App(
-            client_id=settings.youtube_client_id,
-            client_secret=settings.youtube_client_secret.get_secret_value(),
-            auth_url=settings.youtube_auth_url,
-            api_url=settings.youtube_api_url,
-            token_url=settings.youtube_token_url,
-        )
-        connectors["YOUTUBE", True] = YouTube(live, client)
-    return registry.Platforms(connectors, outside.oembeds(settings, client))
-
-
-def _test_app(settings: Settings, name: str) -> base.App:
-    """Our registration at a simulated platform, which has all its hosts under one address."""
-    address = f"{settings.simulator}/{name}"
-    return base.App(TEST_CLIENT, settings.test_client_secret(), auth_url=address, api_url=address)
 
 
 def build_simulators(settings: Settings) -> web.Application:
@@ -165,6 +127,15 @@ def _simulated_instagram(client_id: str, client_secret: str, public: str) -> sim
         deauthorize_url=f"{public}/webhooks/instagram/deauthorize",
         deletion_url=f"{public}/webhooks/instagram/deletion",
     )
+
+
+def build_limits(settings: Settings, database: Database) -> rate_limits.Limits:
+    """In memory for one process; shared by several where it is set."""
+    if settings.redis_url:
+        return shared_limits.SharedLimits(redis_limits.RedisStore(settings.redis_url))
+    if settings.rate_limits == "postgres":
+        return shared_limits.SharedLimits(shared_limits.PostgresStore(database))
+    return rate_limits.RateLimits()
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -239,6 +210,7 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
     async with services.events.running(), parts.sockets.running(), parts.connections.running():
         tasks = [
             asyncio.create_task(_forget_keys(parts), name="key hints"),
+            asyncio.create_task(_forget_balances(services), name="balance hints"),
             asyncio.create_task(_forget_signing_keys(services), name="signing hints"),
         ]
         yield
@@ -255,10 +227,22 @@ async def _forget_keys(parts: Parts) -> None:
             heard = await hints.wait(HINT_SECONDS)
             for account_id in heard or ():
                 services.callers.forget(UUID(account_id))
+                services.cashier.purses.forget(UUID(account_id))
                 await parts.connections.recheck(UUID(account_id))
             if heard is not None and not heard:
                 services.callers.forget_all()
                 await parts.connections.recheck()
+
+
+async def _forget_balances(services: Services) -> None:
+    """Look again at balances that an operator changed."""
+    with services.events.subscribe(events.CREDITS) as hints:
+        while True:
+            heard = await hints.wait(HINT_SECONDS)
+            for account_id in heard or ():
+                services.cashier.purses.forget(UUID(account_id))
+            if heard is not None and not heard:
+                services.cashier.purses.forget_all()
 
 
 async def _forget_signing_keys(services: Services) -> None:
@@ -268,10 +252,10 @@ async def _forget_signing_keys(services: Services) -> None:
                 services.tokens.forget()
 
 
-async def open_house(settings: Settings, address: str) -> House:
+async def open_house(settings: Settings, address: str, *, works: bool = False) -> House:
     database = await open_database(address)
     try:
-        return await build_house(settings, database)
+        return await build_house(settings, database, works=works)
     except BaseException:
         await database.close()
         raise

@@ -9,7 +9,7 @@ from graph import ids
 from server import opening, output
 from services import accounts, credits
 
-app = typer.Typer(help="Credits: grant, show, audit.", no_args_is_help=True)
+app = typer.Typer(help="Credits: grant, adjust, refund, show, audit.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="Account: id (acc_…) or name.")]
 
@@ -38,6 +38,46 @@ def grant(
             async with database.write() as session:
                 found = await accounts.find(session, account)
                 await credits.grant(session, found.id, amount, note)
+            async with database.read() as connection:
+                return await credits.show(connection, found.id, datetime.now(UTC), 1)
+
+    output.record(_plain(opening.run(work, as_json=json)), as_json=json)
+
+
+@app.command()
+def adjust(
+    account: Which,
+    amount: Annotated[int, typer.Argument(help="How many more, or less: after `--` where negative.")],
+    note: Annotated[str, typer.Option(help="Why.")],
+    json: output.Json = False,
+) -> None:
+    """Set a balance right, up or down, but never below nothing."""
+
+    async def work(opened: opening.Opened) -> credits.Statement:
+        async with opened.database() as database:
+            async with database.write() as session:
+                found = await accounts.find(session, account)
+                await credits.adjust(session, found.id, amount, note)
+            async with database.read() as connection:
+                return await credits.show(connection, found.id, datetime.now(UTC), 1)
+
+    output.record(_plain(opening.run(work, as_json=json)), as_json=json)
+
+
+@app.command()
+def refund(
+    account: Which,
+    amount: Annotated[int, typer.Argument(help="How many were charged for nothing.")],
+    note: Annotated[str, typer.Option(help="For what.")],
+    json: output.Json = False,
+) -> None:
+    """Give back what was charged for nothing."""
+
+    async def work(opened: opening.Opened) -> credits.Statement:
+        async with opened.database() as database:
+            async with database.write() as session:
+                found = await accounts.find(session, account)
+                await credits.refund(session, found.id, amount, note)
             async with database.read() as connection:
                 return await credits.show(connection, found.id, datetime.now(UTC), 1)
 

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         default=False, description="Whether a server key sent by a page in a browser is refused."
     )
     redis_url: str | None = Field(default=None, description="Shared rate limits for several processes.")
+    rate_limits: Literal["memory", "postgres"] = Field(
+        default="memory",
+        description="Where requests are counted without Redis: postgres for several processes.",
+    )
     simulator_url: str | None = Field(
         default=None, description="Test mode's platforms; default: our own, PUBLIC_URL/simulators."
     )
@@ -63,6 +67,9 @@ class Settings(BaseSettings):
     tiktok_api_url: str = Field(default="https://open.tiktokapis.com", description="Host of TikTok's API.")
     tiktok_oembed_url: str = Field(
         default="https://www.tiktok.com/oembed", description="Where TikTok tells about public videos."
+    )
+    tiktok_requests_per_minute: int = Field(
+        default=600, ge=1, description="TikTok's limit an endpoint and app; a tenth is left unused."
     )
     instagram_client_id: str | None = Field(
         default=None, description="Your Instagram app (its Instagram app id), for live mode."

@@ -21,6 +21,7 @@ from services import (
     refusals,
     renewing,
     schedule,
+    shared_limits,
     sync,
     usage,
 )
@@ -31,6 +32,7 @@ CONCURRENCY = 20
 SWEEP_EVERY = timedelta(seconds=30)
 PLAN_EVERY = timedelta(seconds=5)
 RENEW_EVERY = timedelta(minutes=10)
+ANSWERS_EVERY = timedelta(hours=1)
 HOUSEKEEPING_EVERY = timedelta(days=1)
 ROLL_UP_EVERY = timedelta(minutes=1)
 ANOMALIES_EVERY = timedelta(minutes=3)
@@ -59,6 +61,7 @@ async def run(
         jobs.Periodic("renew", RENEW_EVERY, lambda: renewing.renew_idle(database, vault, platforms)),
         jobs.Periodic("roll-up", ROLL_UP_EVERY, lambda: usage.roll_up(database)),
         jobs.Periodic("anomalies", ANOMALIES_EVERY, lambda: anomalies.find(database)),
+        jobs.Periodic("answers", ANSWERS_EVERY, _transaction(database, _forget_answers)),
         jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
     ]
     log.info("worker.started", concurrency=concurrency)
@@ -74,6 +77,13 @@ def _transaction(
             await work(session)
 
     return once
+
+
+async def _forget_answers(session: AsyncSession) -> None:
+    """Kept answers end a day after they were given, and buckets that are full again hold nothing."""
+    now = datetime.now(UTC)
+    await idempotency.forget_old(session, now)
+    await shared_limits.forget_full(session, now)
 
 
 async def _keep_house(session: AsyncSession) -> None:

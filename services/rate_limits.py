@@ -6,9 +6,10 @@ so that N at once is exactly N.
 
 import math
 import operator
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from services import callers, errors
@@ -65,6 +66,20 @@ class Allowance:
         }
 
 
+class Limits(Protocol):
+    """Who counts: this process alone, at once; or a store that several share, awaited."""
+
+    def take(self, caller: callers.Caller, now: datetime) -> Allowance | Awaitable[Allowance]:
+        """Count one request. Raises RateLimited; a refused one counts nothing, in neither bucket."""
+        ...
+
+    def peek(self, caller: callers.Caller, now: datetime) -> Allowance:
+        """How it stands, counting nothing."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class RateLimits:
     """Counts in this process's memory."""
 
@@ -72,29 +87,63 @@ class RateLimits:
         self._full_at: dict[Bucket, int] = {}
         self._most = most
 
-    def take(self, caller: callers.Caller, now: datetime) -> Allowance:
-        """Count one request. Raises RateLimited; a refused one counts nothing, in neither bucket."""
-        at = _nanoseconds(now)
+    def take(self, caller: callers.Caller, now: datetime, *, nodes: int = 1) -> Allowance:
+        """Count one request. Raises RateLimited; a refused one counts nothing, in neither bucket.
+
+        `nodes`: how many processes count for themselves, so that each lets a share of it through.
+        """
+        at = nanoseconds(now)
         taken: dict[Bucket, int] = {}
         wait = 0
         for _name, bucket, limit in _limits(caller):
-            step, level = _step(limit), self._level(bucket, limit, at)
+            step, level = _step(limit) * nodes, self._level(bucket, limit, at)
             if level < self._full_at.get(bucket, level):
                 self._full_at[bucket] = level  # a clock was set back, or the limit raised
             taken[bucket] = level + step
-            wait = max(wait, taken[bucket] - step * limit - at)
+            wait = max(wait, taken[bucket] - max(_step(limit) * limit, step) - at)
         if wait > 0:
             raise errors.RateLimited(_ceil_seconds(wait))
         self._full_at.update(taken)
         if len(self._full_at) > self._most:
             self._drop(at)
-        return self._allowance(caller, at)
+        return self.allowance(caller, at)
 
     def peek(self, caller: callers.Caller, now: datetime) -> Allowance:
         """How it stands, counting nothing."""
-        return self._allowance(caller, _nanoseconds(now))
+        return self.allowance(caller, nanoseconds(now))
 
-    def _allowance(self, caller: callers.Caller, at: int) -> Allowance:
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    # -- for a store's mirror; instants in nanoseconds
+
+    def full_at(self, bucket: Bucket) -> int:
+        """When a bucket is full again; 0: it is."""
+        return self._full_at.get(bucket, 0)
+
+    def set_full_at(self, bucket: Bucket, at: int) -> None:
+        self._full_at[bucket] = at
+
+    def advance(self, caller: callers.Caller, at: int, times: int) -> None:
+        """Count requests that were let through elsewhere: at most until the buckets are empty."""
+        for _name, bucket, limit in _limits(caller):
+            step = _step(limit)
+            self._full_at[bucket] = min(self._level(bucket, limit, at) + step * times, at + step * limit)
+
+    def tidy(self, at: int) -> None:
+        if len(self._full_at) > self._most:
+            self._drop(at)
+
+    def refusal(self, caller: callers.Caller, at: int) -> errors.RateLimited:
+        """How long to wait for the next request."""
+        waits = [
+            self._level(bucket, limit, at) + _step(limit) * (1 - limit) - at
+            for _name, bucket, limit in _limits(caller)
+        ]
+        return errors.RateLimited(max(1, _ceil_seconds(max(waits, default=0))))
+
+    def allowance(self, caller: callers.Caller, at: int) -> Allowance:
+        """How a caller's limits stand."""
         shares, full_at = [], at
         for name, bucket, limit in _limits(caller):
             level = self._level(bucket, limit, at)
@@ -136,7 +185,7 @@ def _step(limit: int) -> int:
     return -(-WINDOW_SECONDS * SECOND // limit)
 
 
-def _nanoseconds(at: datetime) -> int:
+def nanoseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND * 1000
 
 

@@ -1,0 +1,73 @@
+"""Rate limits in Redis: the same script for all nodes. Needs the optional package `redis`."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from services.shared_limits import SCRIPT, Told, Wish
+
+NODES_KEY = "creator-graph:nodes"
+NODE_SECONDS = 15
+TIMEOUT = 0.4
+
+
+class RedisStore:
+    """One EVALSHA a caller and round, all in one pipeline."""
+
+    def __init__(self, url: str) -> None:
+        from redis import asyncio as client  # noqa: PLC0415 -- optional: only who sets REDIS_URL needs it
+        from redis import backoff, exceptions  # noqa: PLC0415
+        from redis.asyncio import retry  # noqa: PLC0415
+
+        # No second attempts: whoever waits is counted here instead.
+        self._client: Any = client.from_url(
+            url,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            retry=retry.Retry(backoff.NoBackoff(), 0),
+        )
+        self._missing: type[Exception] = exceptions.NoScriptError
+        self._script: Any = None
+        self._node = uuid.uuid4().hex
+
+    async def take(self, wishes: Sequence[Wish]) -> list[Told]:
+        try:
+            rows = await self._run(wishes)
+        except self._missing:  # Redis was started anew
+            self._script = None
+            rows = await self._run(wishes)
+        return [Told(*(int(value) for value in row)) for row in rows]
+
+    async def nodes(self) -> int:
+        """Nodes that were here within a quarter of a minute, this one included."""
+        now = time.time()
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.zadd(NODES_KEY, {self._node: now})
+            pipe.zremrangebyscore(NODES_KEY, "-inf", now - NODE_SECONDS)
+            pipe.zcard(NODES_KEY)
+            return int((await pipe.execute())[-1])
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _run(self, wishes: Sequence[Wish]) -> list[Any]:
+        if self._script is None:
+            self._script = await self._client.script_load(SCRIPT)
+        async with self._client.pipeline(transaction=False) as pipe:
+            for wish in wishes:
+                caller = wish.caller
+                # One hash slot an account: both keys must be on one node of a cluster.
+                of = f"creator-graph:{{{caller.account_id.hex}}}:{'live' if caller.livemode else 'test'}"
+                pipe.evalsha(
+                    self._script,
+                    2,
+                    f"{of}:{caller.key_id.hex}",
+                    of,
+                    *wish.key,
+                    *wish.account,
+                    wish.many,
+                    *wish.seen,
+                )
+            found: list[Any] = await pipe.execute()
+        return found

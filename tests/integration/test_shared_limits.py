@@ -1,0 +1,219 @@
+"""Several processes count together, in PostgreSQL or Redis; with the store away each lets its share through."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from services import callers, errors, rate_limits, redis_limits, shared_limits
+
+SERVER = shutil.which("redis-server")
+
+
+def caller(key=60, account=300, **facts):
+    return callers.Caller(**{
+        "account_id": uuid.UUID(int=1), "account_name": "a", "key_id": uuid.UUID(int=2), "key_name": "k",
+        "key_hint": "h", "livemode": True, "scopes": frozenset(), "allowed_ips": (), "owner": "SERVICE",
+        "created_by": None, "expires_at": None, "revoked_at": None, "retiring": False, "retires_at": None,
+        "own_requests_per_minute": None, "requests_per_minute": key, "account_requests_per_minute": account,
+        "monthly_credits": None, "api_access": True, "max_websockets": 1, **facts,
+    })  # fmt: skip
+
+
+class Redis:
+    """A real redis-server of this test's own."""
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process = None
+
+    def start(self):
+        options = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+        self.process = subprocess.Popen([SERVER, *options], stdout=subprocess.DEVNULL)
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.02)
+        raise AssertionError("redis-server does not listen")
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def redis():
+    if SERVER is None:
+        pytest.skip("redis-server is not installed: apt-get install redis-server")
+    pytest.importorskip("redis", reason="the optional package redis is not installed")
+    server = Redis()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["postgres", "redis"])
+async def nodes(request, database):
+    """Two processes' limits on one store."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis").url
+        stores = [redis_limits.RedisStore(url) for _ in range(2)]
+    else:
+        stores = [shared_limits.PostgresStore(database) for _ in range(2)]
+    found = [shared_limits.SharedLimits(store, patience=20) for store in stores]
+    yield found
+    for one in found:
+        await one.close()
+
+
+async def passes(limits, who):
+    """Whether one request passes; else how long to wait."""
+    try:
+        taken = limits.take(who, datetime.now(UTC))
+        return taken if isinstance(taken, rate_limits.Allowance) else await taken
+    except errors.RateLimited as refusal:
+        return refusal
+
+
+async def burst(nodes, who, many):
+    answers = await asyncio.gather(*(passes(nodes[n % len(nodes)], who) for n in range(many)))
+    return [one for one in answers if isinstance(one, rate_limits.Allowance)], [
+        one for one in answers if isinstance(one, errors.RateLimited)
+    ]
+
+
+async def flood(nodes, who, seconds):
+    """Ask without pause on all nodes; answers how many passed and how long it took."""
+    started, passed = time.monotonic(), 0
+
+    async def ask(limits):
+        nonlocal passed
+        while time.monotonic() - started < seconds:
+            passed += isinstance(await passes(limits, who), rate_limits.Allowance)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(ask(limits) for limits in nodes for _ in range(4)))
+    return passed, time.monotonic() - started
+
+
+async def test_n_at_once_pass_over_both_nodes_and_the_next_comes_when_told(nodes):
+    who = caller(30, 0)
+    passed, refused = await burst(nodes, who, 50)
+    assert len(passed) == 30
+    assert sorted(one.remaining for one in passed) == list(range(30))
+    assert {one.limit for one in passed} == {30}
+    assert {one.extra["retryAfter"] for one in refused} == {2}
+    await asyncio.sleep(2)
+    assert isinstance(await passes(nodes[0], who), rate_limits.Allowance)
+    assert isinstance(await passes(nodes[1], who), errors.RateLimited)
+
+
+async def test_two_nodes_let_through_what_one_would(nodes):
+    n = 600
+    who, started = caller(n, 0), time.monotonic()
+    passed, _ = await burst(nodes, who, n)
+    more, _ = await flood(nodes, who, 2)
+    total, seconds = len(passed) + more, time.monotonic() - started
+    assert n <= total <= (n + n * seconds / 60) * 1.01
+
+
+async def test_all_keys_of_an_account_share_and_a_refused_one_takes_from_neither(nodes):
+    keys = [caller(10, 50, key_id=uuid.UUID(int=n)) for n in range(2, 12)]
+    started = time.monotonic()
+    answers = await asyncio.gather(*(passes(nodes[n % 2], key) for n in range(10) for key in keys))
+    total, seconds = sum(isinstance(one, rate_limits.Allowance) for one in answers), time.monotonic() - started
+    assert 50 <= total <= 50 + 50 * seconds / 60, seconds
+    other = caller(10, 0, key_id=keys[-1].key_id)  # its own bucket alone
+    left = sum([isinstance(await passes(nodes[0], other), rate_limits.Allowance) for _ in range(12)])
+    spent = sum(
+        isinstance(one, rate_limits.Allowance)
+        for one, key in zip(answers, keys * 10, strict=True)
+        if key is keys[-1]
+    )
+    assert left == 10 - spent
+
+
+async def test_worlds_and_accounts_are_counted_apart_and_zero_is_unlimited(nodes):
+    counted = Counter()
+    for who in (caller(2, 2), caller(2, 2, livemode=False), caller(2, 2, account_id=uuid.UUID(int=9))):
+        passed, _ = await burst(nodes, who, 5)
+        counted[len(passed)] += 1
+    assert counted == {2: 3}
+    passed, _ = await burst(nodes, caller(0, 0), 100)
+    assert len(passed) == 100
+    assert passed[0].headers() == {}
+
+
+async def test_without_redis_each_node_goes_on_with_its_share_and_together_they_keep_the_limit(redis):
+    stores = [redis_limits.RedisStore(redis.url) for _ in range(2)]
+    nodes = [shared_limits.SharedLimits(store, away_seconds=0.3) for store in stores]
+    n, who = 600, caller(600, 0)
+    for limits in (*nodes, *nodes):  # both have told Redis that they are here before either counts
+        limits._counted_at = float("-inf")
+        await passes(limits, caller(60, 0, account_id=uuid.UUID(int=8)))
+    assert [limits.nodes for limits in nodes] == [2, 2]
+    started = time.monotonic()
+    passed, _ = await burst(nodes, who, 300)
+    total = len(passed)
+    assert total == 300
+    redis.kill()
+    spare, _ = await burst(nodes, who, 600)  # the burst's other half
+    more, _ = await flood(nodes, who, 1)  # and what the time brings
+    more += len(spare)
+    total += more
+    assert total <= (n + n * (time.monotonic() - started) / 60) * 1.01
+    assert more >= 290
+    redis.start()  # it has forgotten everything; the nodes have not
+    await asyncio.sleep(0.4)
+    after, _ = await flood(nodes, who, 1.5)
+    total += after
+    assert after > 0, [limits._away_until - time.monotonic() for limits in nodes]
+    assert total <= (n + n * (time.monotonic() - started) / 60) * 1.01
+    assert all(time.monotonic() > limits._away_until for limits in nodes)  # they count in Redis again
+    for limits in nodes:
+        await limits.close()
+
+
+async def test_without_a_store_from_the_beginning_nobody_is_locked_out(database):
+    limits = shared_limits.SharedLimits(redis_limits_away(), away_seconds=5)
+    passed, refused = await burst([limits], caller(20, 0), 30)
+    assert (len(passed), len(refused)) == (20, 10)
+    await limits.close()
+
+
+def redis_limits_away():
+    class Away:
+        async def take(self, wishes):
+            raise ConnectionRefusedError
+
+        async def nodes(self):
+            raise ConnectionRefusedError
+
+        async def close(self):
+            pass
+
+    return Away()
+
+
+async def test_buckets_that_are_full_again_are_swept(database):
+    limits = shared_limits.SharedLimits(shared_limits.PostgresStore(database), patience=2)
+    await burst([limits], caller(6_000, 0), 3)
+    await burst([limits], caller(1, 0, account_id=uuid.UUID(int=5)), 1)
+    await asyncio.sleep(0.1)
+    async with database.write() as session:
+        await shared_limits.forget_full(session, datetime.now(UTC))
+    async with database.read() as connection:
+        assert await connection.fetchval("select count(*) from rate_limits") == 1
+    await limits.close()
