@@ -45,8 +45,8 @@ async def test_show_prints_totals_a_plot_and_tables_or_one_json_object(database,
     code, out, err = await run(address, "rollup", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["hours"] in {25, 26}
-    code, out, _ = await run(address, "show", "Plotted", "--from", since)
-    assert code == 0
+    code, out, err = await run(address, "show", "Plotted", "--from", since)
+    assert code == 0, err
     for text in (
         "2,028",
         "█",
