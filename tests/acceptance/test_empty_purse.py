@@ -1,0 +1,73 @@
+"""One credit left buys no endless free work, and every answer to a known account tells its balance."""
+
+import asyncio
+
+from graph import compiled
+
+NESTED = "{ creators(first: 20) { nodes { id videos(first: 20) { nodes { id } } } } }"
+HEADERS = ("X-Credits-Charged", "X-Credits-Remaining", "X-Credits-Limit", "X-Credits-Reset")
+
+
+def counted(monkeypatch):
+    reads, run = [], compiled.run
+
+    async def counting(context):
+        reads.append(context)
+        return await run(context)
+
+    monkeypatch.setattr(compiled, "run", counting)
+    return reads
+
+
+async def test_what_cannot_be_paid_is_read_once_in_half_a_second(service, monkeypatch):
+    await service.connected("sim.twenty", key=service.live)
+    await service.connected("sim.single", key=service.live)
+    _, spent = await service.ledger()
+    await service.update(credits=spent + 1)
+    reads = counted(monkeypatch)
+    loop = asyncio.get_running_loop()
+    started, asked = loop.time(), 0
+    while loop.time() - started < 1.2:
+        answer = await service.ask(NESTED, key=service.live)
+        asked += 1
+        assert (answer.status, answer.code, "data" in answer.body) == (402, "CREDITS_EXHAUSTED", False)
+        assert (answer.credits["charged"], answer.credits["remaining"]) == (0, 1)
+    assert asked > 5
+    assert 1 <= len(reads) <= 1 + (loop.time() - started) / 0.5
+    # What it can pay is answered, at once.
+    assert (await service.ask("{ creators { totalCount } }", key=service.live)).status == 200
+    reads.clear()
+    for _ in range(5):
+        answer = await service.ask("{ creators { totalCount } }", key=service.live)
+        assert (answer.status, answer.credits["remaining"]) == (402, 0)
+        assert answer.errors[0]["message"] == "Not enough credits: 1 needed, 0 left."
+    assert len(reads) <= 1
+    assert (await service.ask("{ viewer { mode } }", key=service.live)).status == 200
+    # More credits count at once, wherever they were granted.
+    await service.update(credits=spent + 100)
+    async with asyncio.timeout(0.4):
+        while (await service.ask("{ creators { totalCount } }", key=service.live)).status != 200:
+            await asyncio.sleep(0.01)
+
+
+async def test_every_answer_to_a_known_account_tells_its_balance(service):
+    before, _ = await service.ledger()
+    slow = (await service.key("LIVE", requests_per_minute=1)).secret
+    await service.ask("{ viewer { mode } }", key=slow)
+    scoped = (await service.key("LIVE", scopes=["USAGE_READ"])).secret
+    json = {"X-API-Key": service.live, "Content-Type": "application/json"}
+    for answer, code in (
+        (await service.ask("{ viewer { mode } }", key=slow), "RATE_LIMITED"),
+        (await service.send("PUT", headers={"X-API-Key": service.live}), "METHOD_NOT_ALLOWED"),
+        (await service.send(headers=json, data=b"{"), "BAD_REQUEST"),
+        (await service.send(headers=json | {"Content-Type": "text/plain"}, data=b"{}"), "UNSUPPORTED_MEDIA_TYPE"),
+        (await service.ask("{", key=service.live), "GRAPHQL_PARSE_FAILED"),
+        (await service.ask("{ nope }", key=service.live), "GRAPHQL_VALIDATION_FAILED"),
+        (await service.ask("{ creators { totalCount } }", key=scoped), "FORBIDDEN"),
+        (await service.ask(NESTED, key=service.live, headers={"X-Credits-Max": "1"}), "PRICE_EXCEEDS_MAXIMUM"),
+    ):  # fmt: skip
+        assert answer.code == code
+        assert (answer.credits["charged"], answer.credits["remaining"]) == (0, before), code
+        assert all(name in answer.headers for name in HEADERS), code
+    unknown = await service.ask("{ viewer { mode } }", key="sk_live_wrong")
+    assert "extensions" not in unknown.body
