@@ -44,7 +44,7 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
             max_line_size=16_384,
         )
         stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(_leave, app, runner)
+        stack.push_async_callback(_leave, house, app, runner)
         await runner.setup()
         site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
         try:
@@ -54,11 +54,11 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
         yield house
 
 
-async def _leave(app: web.Application, runner: web.AppRunner) -> None:
+async def _leave(house: composition.House, app: web.Application, runner: web.AppRunner) -> None:
     """Still answering, say on each answer that it is the connection's last: nobody sends into one that closes."""
     end = asyncio.get_running_loop().time() + app[PARTS].settings.drain_seconds
     await app[PARTS].connections.leave()
-    while asyncio.get_running_loop().time() < end and runner.server and runner.server.connections:  # noqa: ASYNC110 -- aiohttp tells nobody
+    while asyncio.get_running_loop().time() < end and wire.strangers(runner, house.http):  # noqa: ASYNC110 -- aiohttp tells nobody
         await asyncio.sleep(0.02)
 
 

@@ -7,6 +7,7 @@ import functools
 import uuid
 from typing import Any
 
+import aiohttp
 import structlog
 from aiohttp import web
 
@@ -65,3 +66,15 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
         kwargs: dict[str, Any] = made._kwargs  # noqa: SLF001 -- aiohttp offers no other way to its protocol
         return _Server(made.request_handler, request_factory=made.request_factory, **kwargs)
+
+
+def strangers(runner: web.AppRunner, ours: aiohttp.ClientSession) -> int:
+    """Open connections, but for those we hold to ourselves: to our own simulators."""
+    connections = runner.server.connections if runner.server else []
+    pools: Any = getattr(ours.connector, "_conns", {}).values()
+    own = {_end(held.transport, "sockname") for pool in pools for held, _since in pool}
+    return sum(_end(connection.transport, "peername") not in own for connection in connections)
+
+
+def _end(transport: Any, which: str) -> Any:
+    return transport.get_extra_info(which) if transport is not None else None

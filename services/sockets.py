@@ -31,8 +31,9 @@ AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, exc.DBAPIError, 
 Kind = Literal["SOCKET", "STREAM"]
 
 # The account's row is held, so that of two who come at once one sees the other.
+# What is written here need not outlive a crash: no commit waits for the disk.
 MOST = """
-select coalesce(a.max_websockets, p.max_websockets)
+select coalesce(a.max_websockets, p.max_websockets), set_config('synchronous_commit', 'off', true)
   from accounts a join plans p on p.name = a.plan where a.id = $1 for no key update of a
 """
 CLAIM = """

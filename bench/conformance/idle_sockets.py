@@ -21,8 +21,10 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-async def opened(http: aiohttp.ClientSession, url: str, key: str, subscribe: bool) -> aiohttp.ClientWebSocketResponse:
-    ws = await http.ws_connect(url, protocols=["graphql-transport-ws"], headers={"X-API-Key": key}, timeout=60)
+async def opened(
+    http: aiohttp.ClientSession, url: str, key: str, subscribe: bool
+) -> aiohttp.ClientWebSocketResponse:
+    ws = await http.ws_connect(url, protocols=["graphql-transport-ws"], headers={"X-API-Key": key})
     await ws.send_json({"type": "connection_init"})
     assert (await ws.receive_json())["type"] == "connection_ack"
     if subscribe:
@@ -57,4 +59,6 @@ async def main(url: str, key: str, pid: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 2_000))
+    asyncio.run(
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 2_000)
+    )

@@ -60,7 +60,7 @@ BODIES = [
     (operation("{ creators(first: 100) { nodes { videos(first: 100) { nodes { creator { videos(first: 100) { nodes { id } } } } } } } }"),
      400, 400, "QUERY_TOO_COMPLEX"),
     (operation("query { viewer " + "{ account " * 3_000 + "}" * 3_000 + "}"), 400, 400, "QUERY_TOO_COMPLEX"),
-    (operation("subscription { creatorUpdated { id } }"), 501, None, "NOT_IMPLEMENTED"),
+    (operation("subscription { creatorUpdated { id } }"), 406, 406, "NOT_ACCEPTABLE"),
 ]  # fmt: skip
 
 # Told at their place, or before: nothing of them runs.
