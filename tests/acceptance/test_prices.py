@@ -1,0 +1,97 @@
+"""The three ways to ask a price say the same, and no answer costs more."""
+
+import json
+import random
+import re
+
+PRICE = "query($q: String!, $v: String!) { price(query: $q, variables: $v) { max base affordable } }"
+OPERATIONS = 60
+
+
+class Writer:
+    """Operations of many forms: lists in lists, aliases, fragments, pages by variables, switches, nothing found."""
+
+    def __init__(self, seed, ids):
+        self.random, self.ids = random.Random(seed), ids
+        self.variables, self.aliases = {}, 0
+
+    def operation(self):
+        roots = " ".join(self.root() for _ in range(self.random.randint(1, 3)))
+        used = {name: what for name, what in self.variables.items() if re.search(rf"\${name}\b", roots)}
+        declared = ", ".join(f"${name}: {kind}" for name, (kind, _) in used.items())
+        head = f"query Q({declared}) " if declared else ""
+        return head + "{ " + roots + " }", {name: value for name, (_, value) in used.items()}
+
+    def root(self):
+        self.aliases += 1
+        return (
+            f"a{self.aliases}: "
+            + self.random.choice((self.creators, self.videos, self.nodes, self.one, self.free))()
+        )
+
+    def value(self, kind, value):
+        if self.random.random() < 0.4:
+            name = f"v{len(self.variables)}"
+            self.variables[name] = (kind, value)
+            return f"${name}"
+        return json.dumps(value)
+
+    def page(self, most=30):
+        return f"({self.random.choice(('first', 'last'))}: {self.value('Int', self.random.randint(1, most))})"
+
+    def creators(self):
+        return f"creators{self.page()} {{ {self.connection(self.creator())} }}"
+
+    def videos(self):
+        return f"videos{self.page()} {{ {self.connection('id title creator { username }')} }}"
+
+    def nodes(self):
+        ids = [self.random.choice(self.ids) for _ in range(self.random.randint(1, 5))]
+        return f"nodes(ids: {self.value('[ID!]!', ids)}) {{ id ... on Creator {{ {self.creator()} }} }}"
+
+    def one(self):
+        return f"creator(id: {self.value('ID!', self.random.choice(self.ids[1:]))}) {{ {self.creator()} }}"
+
+    def free(self):
+        return self.random.choice(
+            ("viewer { mode }", "plans { name }", "rateLimit { limit }", "credits { remaining }")
+        )
+
+    def creator(self):
+        if self.random.random() < 0.4:
+            return "id username"
+        switch = f" @include(if: {self.value('Boolean!', self.random.random() < 0.7)})"
+        return f"id videos{self.page(20)}{switch} {{ {self.connection('id views')} }}"
+
+    def connection(self, node):
+        return self.random.choice((
+            f"nodes {{ {node} }}", "edges { cursor }", f"edges {{ b: node {{ {node} }} }} nodes {{ id }}", "totalCount",
+        ))  # fmt: skip
+
+
+async def test_no_answer_costs_more_than_its_quote_and_all_quotes_are_one(service):
+    creators = [await service.connected(name, key=service.live) for name in ("sim.twenty", "sim.single")]
+    video = (await service.data("{ videos(first: 1) { nodes { id } } }", key=service.live))["videos"][
+        "nodes"
+    ][0]
+    ids = [video["id"], *creators, "crt_" + "0" * 32]
+    equal = 0
+    for seed in range(OPERATIONS):
+        text, variables = Writer(seed, ids).operation()
+        told = (await service.data(PRICE, {"q": text, "v": json.dumps(variables)}, key=service.live))["price"]
+        most = told["max"]
+        quoted = await service.ask(text, variables, key=service.live, headers={"X-Credits-Quote": "only"})
+        assert (quoted.credits["max"], quoted.credits["charged"]) == (most, 0), text
+        if most:
+            low = {"X-Credits-Max": str(most - 1)}
+            refused = await service.ask(text, variables, key=service.live, headers=low)
+            assert (refused.code, refused.credits["charged"]) == ("PRICE_EXCEEDS_MAXIMUM", 0), text
+        before, _ = await service.ledger()
+        answer = await service.ask(text, variables, key=service.live, headers={"X-Credits-Max": str(most)})
+        after, _ = await service.ledger()
+        assert "errors" not in answer.body, (text, answer.body)
+        assert answer.credits["max"] == most
+        assert before - after == answer.credits["charged"] <= most, text
+        assert answer.credits["charged"] >= told["base"], text
+        equal += answer.credits["charged"] == most
+    assert 0 < equal < OPERATIONS  # full pages cost what was quoted, short ones less
