@@ -129,7 +129,7 @@ async def _end(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") ->
 async def work(opened: Opened, *, as_json: bool) -> None:
     """Jobs, until told to stop."""
     stop = stop_event()
-    house = await composition.open_house(opened.settings, opened.address)
+    house = await composition.open_house(opened.settings, opened.address, works=True)
     try:
         output.record({"worker": os.getpid()}, as_json=as_json)
         sys.stdout.flush()

@@ -17,6 +17,9 @@ MOST_A_TURN = 1_000
 MOST_OPEN = 2_000
 """Scheduled syncs open at once in a platform's world. Who waits for a budget counts: no more pile up behind."""
 
+DEPTHS = (4, 64, MOST_A_TURN)
+"""So many of each account are looked at, then more: a backlog of millions costs a turn no more than its room."""
+
 CLAIMED_FOR = timedelta(days=1)
 """A claimed creator is due again after it, if its sync should never end; its end tells better."""
 
@@ -42,16 +45,18 @@ ALONE = "select pg_try_advisory_xact_lock(hashtext('creator-graph planner'))"
 
 WORLDS = "select platform, livemode from (values ('TIKTOK'), ('INSTAGRAM'), ('YOUTUBE')) p (platform), (values (true), (false)) m (livemode)"
 
+# Few are open, so each looks its creator up: a join might be tempted to read all creators. `limit` forbids it.
 OPEN = """
-select c.platform, c.livemode, count(*) as open
-from syncs s join creators c on (c.account_id, c.id) = (s.account_id, s.creator_id)
+select c.platform, s.livemode, count(*) as open
+from syncs s cross join lateral (
+  select platform from creators where (account_id, id) = (s.account_id, s.creator_id) limit 1) c
 where s.status in ('QUEUED', 'RUNNING') and s.trigger = 'SCHEDULED'
-group by c.platform, c.livemode
+group by c.platform, s.livemode
 """
 
 # Round-robin: every account's longest overdue first, then every account's second. A look into the index an
-# account, however many creators it has. Claimed, opened and told in one statement; a creator somebody holds, or
-# whose sync is open, is left.
+# account, and no further than $5 rows, however many are overdue. Claimed, opened and told in one statement; a
+# creator somebody holds, or whose sync is open, is left.
 PLAN = """
 with due as (
   select d.account_id, d.id, d.turn
@@ -59,14 +64,15 @@ with due as (
     select c.account_id, c.id, c.next_sync_at, row_number() over (order by c.next_sync_at) as turn
     from creators c
     where c.account_id = a.id and c.livemode = $2 and c.platform = $1 and c.next_sync_at <= now()
-    order by c.next_sync_at limit $3) d
+    order by c.next_sync_at limit $5) d
   where a.canceled_at is null
   order by d.turn, d.next_sync_at limit $3
 ), held as (
   select c.account_id, c.id, due.turn
-  from creators c join due on (due.account_id, due.id) = (c.account_id, c.id)
-  where c.next_sync_at <= now()
-  for no key update of c skip locked
+  from due cross join lateral (
+    select account_id, id from creators
+    where (account_id, id) = (due.account_id, due.id) and next_sync_at <= now()
+    limit 1 for no key update skip locked) c
 ), moved as (
   update creators c set next_sync_at = now() + $4::interval
   from held where (c.account_id, c.id) = (held.account_id, held.id)
@@ -115,8 +121,14 @@ async def plan(session: AsyncSession) -> int:
 async def _open(
     session: AsyncSession, connection: Connection, platform: str, livemode: bool, room: int
 ) -> int:
-    rows = await connection.fetch(PLAN, platform, livemode, room, CLAIMED_FOR)
-    found = [sync.job(*row) for row in rows]
-    if found:
-        await jobs.enqueue_many(session, jobs.SYNC_SLICE, [(key, load) for load, key in found])
-    return len(found)
+    """As many as there is room for; deeper into the accounts only where few have so many due."""
+    begun = 0
+    for depth in DEPTHS:
+        rows = await connection.fetch(PLAN, platform, livemode, room - begun, CLAIMED_FOR, depth)
+        found = [sync.job(*row) for row in rows]
+        if found:
+            await jobs.enqueue_many(session, jobs.SYNC_SLICE, [(key, load) for load, key in found])
+        begun += len(found)
+        if not found or begun >= room:
+            break
+    return begun
