@@ -168,7 +168,9 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         box=None, header_style="dim", pad_edge=False, title=title, title_justify="left", title_style="bold"
     )
     for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int) else "left", no_wrap=name != "detail")
+        table.add_column(
+            name, justify="right" if isinstance(value, int) else "left", no_wrap=name != "detail"
+        )
     for row in rows:
         table.add_row(*(_number(value) for value in row.values()))
     output.console.print()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -70,10 +71,20 @@ def _taken(opened: Opened, error: OSError) -> errors.ServiceError:
     )
 
 
+def keep_what_stands() -> None:
+    """What start-up made stays as long as the process: the garbage collector need not look at it again.
+
+    Without this a nested read spends more on walking the schema's objects than on itself (measured: twice its time).
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:
     """The API, and a worker process beside it, until told to stop."""
     stop = stop_event()
     async with serving(opened) as house:
+        keep_what_stands()
         value = {
             "url": house.settings.public,
             "graphql": f"{house.settings.public}/graphql",

@@ -25,9 +25,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("uploaded_at", INSTANT, server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "hash", name=op.f("pk_trusted_documents")),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_trusted_documents_accounts")
-        ),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_trusted_documents_accounts")),
     )
     # Unlogged: what they hold ends with the processes that wrote it, which write it again.
     op.create_table(

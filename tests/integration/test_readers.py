@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+
 from db.readers import Readers
 from db.session import READER_SETTINGS
 

@@ -133,7 +133,10 @@ async def test_all_keys_of_an_account_share_and_a_refused_one_takes_from_neither
     keys = [caller(10, 50, key_id=uuid.UUID(int=n)) for n in range(2, 12)]
     started = time.monotonic()
     answers = await asyncio.gather(*(passes(nodes[n % 2], key) for n in range(10) for key in keys))
-    total, seconds = sum(isinstance(one, rate_limits.Allowance) for one in answers), time.monotonic() - started
+    total, seconds = (
+        sum(isinstance(one, rate_limits.Allowance) for one in answers),
+        time.monotonic() - started,
+    )
     assert 50 <= total <= 50 + 50 * seconds / 60, seconds
     other = caller(10, 0, key_id=keys[-1].key_id)  # its own bucket alone
     left = sum([isinstance(await passes(nodes[0], other), rate_limits.Allowance) for _ in range(12)])
