@@ -4,7 +4,6 @@ import asyncio
 import collections
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,13 +13,20 @@ from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.session import Connection, Database, raw
-from services import callers, errors, events, ledger, purses
+from db.session import Database, raw
+from services import balances, errors, events, ledger, purses
 
 log = logging.getLogger(__name__)
 
 Usage = ledger.Usage
 Settled = ledger.Settled
+Balance = balances.Balance
+Statement = balances.Statement
+Disagreement = balances.Disagreement
+balance = balances.balance
+key_left = balances.key_left
+show = balances.show
+audit = balances.audit
 
 MOST_AT_ONCE = 500
 MOST_RECORDS = 10_000
@@ -78,15 +84,6 @@ with changed as (
 insert into ledger (account_id, kind, amount, note) values (:account_id, :kind, :amount, :note)
 """
 
-# A balance with the number it would be renewed to.
-BALANCE = """
-select b.period, b.granted, b.used, coalesce(a.monthly_credits, p.monthly_credits) as monthly
-  from credit_balances b
-  join accounts a on a.id = b.account_id
-  join plans p on p.name = a.plan
- where b.account_id = $1
-"""
-
 # Given back: first of what was used this month, the rest on top of what was granted. The key's own count too.
 REFUND = """
 with back as (
@@ -101,64 +98,6 @@ with back as (
 insert into ledger (account_id, kind, amount, key_id, note)
 values (:account_id, 'refund', :amount, :key_id, :note)
 """
-
-# What a key with a monthly limit of its own may still spend; no row: it has none. (`greatest` would skip a null.)
-KEY_LEFT = """
-select greatest(0, k.monthly_credits - coalesce(b.used, 0))
-  from api_keys k
-  left join key_balances b on (b.account_id, b.key_id) = (k.account_id, k.id)
-   and b.period >= date_trunc('month', now(), 'UTC')
- where k.account_id = $1 and k.id = $2 and k.monthly_credits is not null
-"""
-
-ENTRIES = "select at, kind, amount, key_id, note from ledger where account_id = $1 order by id desc limit $2"
-
-# Every balance that is not the sum of its ledger rows; one snapshot, so that what runs meanwhile does not matter.
-AUDIT = """
-select account_id, coalesce(b.remaining, 0) as remaining, coalesce(l.booked, 0)::bigint as booked
-  from (select account_id, granted - used as remaining from credit_balances) b
-  full join (select account_id, sum(amount) as booked from ledger group by account_id) l using (account_id)
- where b.remaining is distinct from l.booked
- order by account_id
-"""
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What is left of this month's credits."""
-
-    limit: int
-    used: int
-    remaining: int
-    reset_at: datetime
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One change of a balance."""
-
-    at: datetime
-    kind: str
-    amount: int
-    key_id: UUID | None
-    note: str | None
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A balance and its last changes, the newest first."""
-
-    balance: Balance
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """A balance that its ledger rows do not sum to. There should be none, ever."""
-
-    account_id: UUID
-    remaining: int
-    booked: int
 
 
 async def opened(session: AsyncSession, account_id: UUID) -> None:
@@ -219,36 +158,6 @@ async def renumber(session: AsyncSession, account_id: UUID, before: int, after: 
     amount = max(after - before, -held)
     if amount:
         await _change(session, account_id, "adjustment", amount, f"monthly credits {before} to {after}")
-
-
-async def balance(connection: Connection, account_id: UUID, now: datetime) -> Balance:
-    """What is left; a balance of an older month reads as the month's own number. Raises NotFound."""
-    row = await connection.fetchrow(BALANCE, account_id)
-    if row is None:
-        raise errors.NotFound("account")
-    month = ledger.month_of(now)
-    if row["period"] < month:
-        return Balance(row["monthly"], 0, row["monthly"], ledger.next_month(month))
-    granted, used = row["granted"], row["used"]
-    return Balance(granted, used, granted - used, ledger.next_month(row["period"]))
-
-
-async def key_left(connection: Connection, caller: callers.Caller) -> int | None:
-    """What the caller's key may still spend of its own monthly limit; None: it has none."""
-    left: int | None = await connection.fetchval(KEY_LEFT, caller.account_id, caller.key_id)
-    return left
-
-
-async def show(connection: Connection, account_id: UUID, now: datetime, last: int = 20) -> Statement:
-    """The balance and the last ledger rows. Raises NotFound."""
-    stands = await balance(connection, account_id, now)
-    rows = await connection.fetch(ENTRIES, account_id, last)
-    return Statement(stands, tuple(Entry(**dict(row)) for row in rows))
-
-
-async def audit(connection: Connection) -> list[Disagreement]:
-    """The accounts whose ledger does not sum to their balance: none."""
-    return [Disagreement(**dict(row)) for row in await connection.fetch(AUDIT)]
 
 
 async def charge(session: AsyncSession, usage: Usage) -> Settled:

@@ -58,3 +58,16 @@ async def test_what_is_asked_is_what_the_limit_says_and_costs_nothing_of_it_to_n
     answers = [await service.ask(VIEWER, key=own) for _ in range(6)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
     assert (await service.ask(VIEWER)).status == 200
+
+
+async def test_counted_in_the_database_it_is_the_same(serving):
+    service = await serving(rate_limits="postgres")
+    await service.update(test_requests_per_minute=20)
+    answers = await asyncio.gather(*(service.ask(VIEWER) for _ in range(30)))
+    passed = [answer for answer in answers if answer.status == 200]
+    assert sorted(int(answer.headers["X-RateLimit-Remaining"]) for answer in passed) == list(range(20))
+    refused = [answer for answer in answers if answer.status == 429]
+    assert len(refused) == 10
+    assert {answer.headers["X-RateLimit-Remaining"] for answer in refused} == {"0"}
+    assert {int(answer.headers["Retry-After"]) for answer in refused} <= {1, 2, 3}
+    assert await service.value("select count(*) from rate_limits") == 2

@@ -101,7 +101,8 @@ async def flood(nodes, who, seconds):
     async def ask(limits):
         nonlocal passed
         while time.monotonic() - started < seconds:
-            passed += isinstance(await passes(limits, who), rate_limits.Allowance)
+            one = await passes(limits, who)
+            passed += isinstance(one, rate_limits.Allowance)
             await asyncio.sleep(0)
 
     await asyncio.gather(*(ask(limits) for limits in nodes for _ in range(4)))
