@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.session import open_database
+from server import connectors
+from server.settings import Settings
 from services import budgets
 from services.platforms import base, youtube_wire
 
@@ -116,3 +118,21 @@ async def test_every_call_of_a_resource_is_claimed_and_a_refused_one_is_not_sent
         await stage.connector.videos(held.tokens, None)
     assert len(stage.world.faults.waiting()) == 1
     assert dataclasses.is_dataclass(held)
+
+
+async def test_the_servers_own_connectors_claim_what_they_send(stage, tmp_path):
+    settings = Settings(data_dir=tmp_path, simulator_url=stage.url.removesuffix("/tiktok"))
+    built = connectors.build(settings, stage.session, budgets.Budgets(stage.database))
+    for platform in ("TIKTOK", "YOUTUBE", "INSTAGRAM"):
+        completed = await stage.connect("sim.single", platform=platform)
+        held = await stage.held(completed.creator_id)
+        await built.connector(platform, False).profile(held.tokens)
+        await built.connector(platform, False).videos(held.tokens, None)
+    async with stage.database.read() as connection:
+        rows = await connection.fetch("select * from platform_budgets")
+    told = {(row["platform"], row["livemode"], row["endpoint"]): sum(row["used"]) for row in rows}
+    assert told == {
+        ("TIKTOK", False, "/v2/user/info/"): 1,
+        ("TIKTOK", False, "/v2/video/list/"): 1,
+        ("YOUTUBE", False, "units"): 4,
+    }
