@@ -1,7 +1,8 @@
 """creator-graph: serve it, work for it, look after its accounts, keys and credits."""
 
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,13 +48,22 @@ WithWorker = Annotated[bool, typer.Option("--worker", help="Start a worker too, 
 
 
 @app.command()
-def serve(with_worker: WithWorker = False, json: output.Json = False) -> None:
+def serve(
+    with_worker: WithWorker = False,
+    number: Annotated[
+        int, typer.Option("--processes", min=1, max=64, help="How many share the port: one a core.")
+    ] = 1,
+    member: Annotated[bool, typer.Option(hidden=True)] = False,
+    json: output.Json = False,
+) -> None:
     """Serve the API until Ctrl-C or SIGTERM. Settings come from the environment, CREATOR_GRAPH_…"""
-    opening.run(
-        lambda opened: processes.serve(opened, with_worker=with_worker, as_json=json),
-        as_json=json,
-        log_level="info",
-    )
+
+    def work(opened: opening.Opened) -> Coroutine[Any, Any, None]:
+        if number > 1:
+            return processes.serve_many(opened, number=number, with_worker=with_worker, as_json=json)
+        return processes.serve(opened, with_worker=with_worker, as_json=json, member=member)
+
+    opening.run(work, as_json=json, log_level="info")
 
 
 @app.command()

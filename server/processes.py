@@ -6,8 +6,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+import aiohttp
 import structlog
 from aiohttp import web
 
@@ -15,10 +16,12 @@ from server import app as composition
 from server import output, wire, worker
 from server.opening import Opened
 from server.parts import PARTS
+from server.settings import Settings
 from services import errors
 
 log = structlog.get_logger()
 RESTART_SECONDS = 1.0
+READY_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 
 
@@ -31,8 +34,8 @@ def stop_event() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def serving(opened: Opened) -> AsyncIterator[composition.House]:
-    """The API listening; ends open connections in order when the block does."""
+async def serving(opened: Opened, *, member: bool = False) -> AsyncIterator[composition.House]:
+    """The API listening; ends open connections in order when the block does. `member`: others share the port."""
     async with contextlib.AsyncExitStack() as stack:
         house = await composition.open_house(opened.settings, opened.address)
         stack.push_async_callback(house.close)
@@ -47,7 +50,9 @@ async def serving(opened: Opened) -> AsyncIterator[composition.House]:
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(_leave, house, app, runner)
         await runner.setup()
-        site = web.TCPSite(runner, opened.settings.host, opened.settings.port, reuse_address=True)
+        site = web.TCPSite(
+            runner, opened.settings.host, opened.settings.port, reuse_address=True, reuse_port=member or None
+        )
         try:
             await site.start()
         except OSError as error:
@@ -80,10 +85,10 @@ def keep_what_stands() -> None:
     gc.freeze()
 
 
-async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:
+async def serve(opened: Opened, *, with_worker: bool, as_json: bool, member: bool = False) -> None:
     """The API, and a worker process beside it, until told to stop."""
     stop = stop_event()
-    async with serving(opened) as house:
+    async with serving(opened, member=member) as house:
         keep_what_stands()
         value = {
             "url": house.settings.public,
@@ -96,10 +101,49 @@ async def serve(opened: Opened, *, with_worker: bool, as_json: bool) -> None:
             await stop.wait()
 
 
+async def serve_many(opened: Opened, *, number: int, with_worker: bool, as_json: bool) -> None:
+    """The API as several processes on one port (SO_REUSEPORT), each started again when it dies."""
+    stop = stop_event()
+    settings = opened.settings
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(number):
+            await stack.enter_async_context(
+                child(opened, stop, "serve", "--member", **_counted_together(settings))
+            )
+        if with_worker:
+            await stack.enter_async_context(working(opened, stop))
+        await _answers(settings.public, stop)
+        output.record({"url": settings.public, "processes": number, "pid": os.getpid()}, as_json=as_json)
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def _counted_together(settings: Settings) -> dict[str, str]:
+    """Several processes count requests in one place; Redis goes first where it is set."""
+    return {} if settings.redis_url else {"CREATOR_GRAPH_RATE_LIMITS": "postgres"}
+
+
+async def _answers(url: str, stop: asyncio.Event) -> None:
+    """Wait until some process answers, or all are told to stop."""
+    async with aiohttp.ClientSession() as http:
+        while not stop.is_set():
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"{url}/readyz"):
+                    return
+            await asyncio.sleep(READY_SECONDS)
+
+
 @contextlib.asynccontextmanager
 async def working(opened: Opened, stop: asyncio.Event) -> AsyncIterator[None]:
-    """A worker as a child process, started again when it dies; told to stop when the block ends."""
-    keeper = asyncio.create_task(_keep_working(opened, stop))
+    """A worker beside the API. A process of its own: a sync's busy loop must not slow the API's answers."""
+    async with child(opened, stop, "worker"):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def child(opened: Opened, stop: asyncio.Event, *command: str, **settings: str) -> AsyncIterator[None]:
+    """One of our commands as a child process, started again when it dies; told to stop when the block ends."""
+    keeper = asyncio.create_task(_keep(opened, stop, command, settings))
     try:
         yield
     finally:
@@ -107,14 +151,16 @@ async def working(opened: Opened, stop: asyncio.Event) -> AsyncIterator[None]:
         await keeper
 
 
-async def _keep_working(opened: Opened, stop: asyncio.Event) -> None:
-    # A process of its own: a sync's busy loop must not slow the API's answers.
+async def _keep(
+    opened: Opened, stop: asyncio.Event, command: Sequence[str], settings: Mapping[str, str]
+) -> None:
+    level = {"CREATOR_GRAPH_LOG_LEVEL": opened.settings.log_level or "info"}
     while not stop.is_set():
         child = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "server", "worker", "--json"),
+            *("-m", "server", *command, "--json"),
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "CREATOR_GRAPH_LOG_LEVEL": opened.settings.log_level or "info"},
+            env={**os.environ, **level, **settings},
         )
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(stop.wait())
@@ -123,7 +169,7 @@ async def _keep_working(opened: Opened, stop: asyncio.Event) -> None:
         if stop.is_set():
             await _end(child, ended)
             return
-        log.warning("worker ended, starting it again", code=child.returncode)
+        log.warning("ended, starting it again", process=command[0], code=child.returncode)
         await asyncio.sleep(RESTART_SECONDS)
 
 

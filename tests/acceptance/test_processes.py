@@ -135,3 +135,17 @@ async def viewer(http, shown):
         shown["graphql"], json={"query": "{ viewer { keyName } }"}, headers={"X-API-Key": shown["key"]}
     ) as answer:
         return answer.status
+
+
+async def test_processes_share_a_port_and_one_that_dies_is_started_again(environment):
+    async with (
+        started(environment, "serve", "--processes", "2") as (process, value),
+        aiohttp.ClientSession() as http,
+    ):
+        assert value["processes"] == 2
+        first, second = await until(lambda: len(children(process.pid)) == 2 and children(process.pid))
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: len(children(process.pid)) == 2 and first not in children(process.pid))
+        assert await status(http, f"{value['url']}/readyz") == 200
+        assert await stopped(process) == 0
+        assert not alive(second)
