@@ -5,7 +5,7 @@ Everything goes over HTTP to the running service, as a partner's backend and a c
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -128,9 +128,3 @@ def curl(url: str, secret: str) -> str:
     """The nested read as one pastes it into a shell."""
     body = json.dumps({"query": " ".join(NESTED.split())})
     return f"curl -sS {url}/graphql -H 'X-API-Key: {secret}' -H 'Content-Type: application/json' -d '{body}'"
-
-
-async def connect_all(partner: Partner, platform: str, usernames: Sequence[str]) -> AsyncIterator[Step]:
-    for username in usernames:
-        async for step in connect_and_sync(partner, platform, username):
-            yield step

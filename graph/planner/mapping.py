@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from graphql.execution.values import VariableValues
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Text, cast, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, FromClause, func, literal_column
 from sqlalchemy.types import TypeEngine
 
 from graph import pagination
@@ -211,10 +211,6 @@ def public_id_text(prefix: str, value: ColumnElement[Any]) -> ColumnElement[str]
 
 def array(name: str) -> Column:
     return Column((name,), lambda row: func.to_json(row.c[name]), is_json=True)
-
-
-def text_of(name: str) -> Column:
-    return Column((name,), lambda row: cast(row.c[name], Text))
 
 
 def whole(name: str) -> Order:

@@ -93,7 +93,7 @@ class Total:
 
 
 Output = Edges | Nodes | Info | Total | Name
-CURSOR, EDGE_NAME = "cursor", "__typename"
+CURSOR = "cursor"
 
 
 @dataclass(frozen=True)

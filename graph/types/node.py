@@ -4,8 +4,6 @@ from typing import Any, NoReturn
 
 import strawberry
 
-ORDER_DESC = "DESC"
-
 
 def read_by_parent() -> NoReturn:
     """The body of every nested field: the plan of the root field has read its value already."""
