@@ -1,11 +1,10 @@
 import { useId, useState } from "react";
 
-import type { Receipt } from "./api";
 import type { Session } from "./session";
 
-type Props = { session: Session; onKey: (key: string) => void; receipt?: Receipt };
+type Props = { session: Session; onKey: (key: string) => void };
 
-export function Header({ session, onKey, receipt }: Props) {
+export function Header({ session, onKey }: Props) {
   const status = useId();
   return (
     <header className="bar">
@@ -14,7 +13,6 @@ export function Header({ session, onKey, receipt }: Props) {
       <p id={status} role="status" className={`status ${session.state}`} title={session.scopes?.join(", ")}>
         {session.text}
       </p>
-      {receipt && <ReceiptLine {...receipt} />}
     </header>
   );
 }
@@ -57,19 +55,3 @@ function KeyField({ initial, onKey, invalid, describedBy }: KeyFieldProps) {
     </form>
   );
 }
-
-function ReceiptLine({ charged, remaining, requestId }: Receipt) {
-  return (
-    <p className="receipt" aria-label="Last run">
-      {charged !== null && <span>{credits(charged)} charged</span>}
-      {remaining !== null && <span>{Number(remaining).toLocaleString("en")} left</span>}
-      {requestId && (
-        <span className="request" title={`Request id: ${requestId}`}>
-          request <code>{requestId}</code>
-        </span>
-      )}
-    </p>
-  );
-}
-
-const credits = (count: string) => `${Number(count).toLocaleString("en")} ${count === "1" ? "credit" : "credits"}`;

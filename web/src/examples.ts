@@ -82,8 +82,7 @@ mutation ConnectCreator($input: ConnectCreatorInput!) {
 # 2. Ctrl-click (Cmd-click) authUrl, or hover it:
 #    the consent page, open for ten minutes. With
 #    a test key the platform is a simulated one.
-# 3. Copy state into the variables and run
-#    ConnectAttempt: the creator, and the first
+# 3. Run ConnectAttempt: the creator, and the first
 #    sync, which started by itself.
 query ConnectAttempt($state: String!) {
   connectAttempt(state: $state) {
@@ -111,7 +110,7 @@ query ConnectAttempt($state: String!) {
   {
     query: `# Sync: reads a creator's stats and videos from the
 # platform anew, and waits up to 10 s for the end.
-# The id comes from CreatorIds, below.
+# The id comes from CreatorIds, below: run it first.
 mutation SyncCreator($id: ID!) {
   syncCreator(input: { id: $id, waitSeconds: 10 }) {
     joined
@@ -131,7 +130,7 @@ mutation SyncCreator($id: ID!) {
   }
 }
 
-# Run this first, and copy an id into the variables.
+# Its first id goes into the variables.
 query CreatorIds {
   creators(first: 10) {
     nodes {
@@ -144,6 +143,64 @@ query CreatorIds {
 }
 `,
     variables: variables({ id: "crt_" }),
+  },
+  {
+    query: `# Follow a sync live. 1. Run CreatorToSync, then
+#    StartSync. Each answer fills the variables.
+query CreatorToSync {
+  creators(
+    first: 1
+    orderBy: { field: SYNCED_AT, direction: ASC }
+  ) {
+    nodes {
+      id
+      username
+      syncedAt
+    }
+  }
+}
+
+mutation StartSync($creator: ID!) {
+  syncCreator(input: { id: $creator }) {
+    sync {
+      id
+      status
+    }
+  }
+}
+
+# 2. Run SyncProgress: the sync's state at once, then
+#    each change, over a WebSocket, until its end.
+subscription SyncProgress($sync: ID!) {
+  syncProgress(id: $sync) {
+    status
+    progress
+    videosSeen
+    videosAdded
+    videosUpdated
+    error {
+      code
+      message
+    }
+  }
+}
+`,
+    variables: variables({ creator: "crt_", sync: "syn_" }),
+  },
+  {
+    query: `# Follow all creators live: run this, then sync one
+# from elsewhere. The same button ends it.
+subscription CreatorUpdated {
+  creatorUpdated {
+    username
+    syncedAt
+    stats {
+      followers
+      likes
+    }
+  }
+}
+`,
   },
   {
     query: `# Disconnect: revokes the creator's grant and erases
