@@ -36,8 +36,9 @@ CREATORS = 400
 VIDEOS = 50
 DAYS = 14
 CREDITS = 10**15
+MEMORY_GB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
 SETTINGS = {
-    "shared_buffers": "1GB",
+    "shared_buffers": f"{max(1, min(MEMORY_GB // 4, 8))}GB",  # a quarter, as PostgreSQL's manual has it
     "synchronous_commit": "on",
     "max_connections": "100",
     "maintenance_work_mem": "512MB",

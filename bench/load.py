@@ -132,11 +132,18 @@ def send(url: str, bodies: Path, connections: int, seconds: float) -> dict[str, 
 
 
 def measure(
-    url: str, requests: Sequence[Request], connections: int, seconds: int, *, server: int, postgres: int
+    url: str,
+    requests: Sequence[Request],
+    connections: int,
+    seconds: int,
+    *,
+    server: int,
+    postgres: int,
+    warm_up: float | None = None,
 ) -> Stretch:
     """A warm-up, then the stretch that counts, with the processor time of both sides around it."""
     with bodies_file(requests) as bodies:
-        send(url, bodies, connections, max(1, seconds // 3))
+        send(url, bodies, connections, max(1, seconds // 3) if warm_up is None else warm_up)
         machine.quiet(server)
         before = machine.cpu_us(server), machine.cpu_us(postgres)
         told = send(url, bodies, connections, seconds)

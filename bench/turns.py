@@ -28,6 +28,8 @@ class Turns:
     connections: Sequence[int]
     seconds: int
     deadline: float
+    warm_up: float | None = None
+    """Seconds before each stretch; a third of the stretch where none are given."""
     bodies: dict[tuple[str, str], list[Request]] = field(default_factory=dict)
     sizes: dict[tuple[str, str], float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -109,7 +111,13 @@ def _measure(
     key = contender.name, operation.name
     url = f"http://127.0.0.1:{server.port}{contender.path(operation)}"
     stretch = load.measure(
-        url, turns.bodies[key], connections, turns.seconds, server=server.pid, postgres=turns.postgres
+        url,
+        turns.bodies[key],
+        connections,
+        turns.seconds,
+        server=server.pid,
+        postgres=turns.postgres,
+        warm_up=turns.warm_up,
     )
     # An error told with status 200 would show in the size.
     odd = abs(stretch.kb * 1000 - turns.sizes[key]) > SIZE_TOLERANCE * turns.sizes[key] + 1000

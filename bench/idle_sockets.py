@@ -1,4 +1,4 @@
-"""What an idle socket takes: python -m bench.conformance.idle_sockets URL KEY PID [N]. Prints one JSON line.
+"""What an idle socket takes: python -m bench.idle_sockets URL KEY PID [N]. Prints one JSON line.
 
 N sockets are opened, acknowledged, and left alone; the process's memory before and after tells the rest.
 """
