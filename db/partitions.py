@@ -9,6 +9,8 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.session import Connection
+
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +81,19 @@ async def _make(session: AsyncSession, series: Series, start: datetime, after: d
     await session.execute(text(f"alter table {series.table} attach partition {name} {bounds}"))
     if moved:
         log.warning("partition %s was made late: %d rows moved into it", name, moved)
+
+
+async def months(connection: Connection, table: str) -> list[tuple[datetime, datetime]]:
+    """From when to when each partition of a monthly series lasts, the oldest first."""
+    rows = await connection.fetch(
+        "select inhrelid::regclass::text as name from pg_inherits where inhparent = $1::text::regclass", table
+    )
+    series = next(series for series in SERIES if series.table == table)
+    parts = [row["name"].removeprefix(f"{table}_") for row in rows]
+    starts = sorted(
+        datetime.strptime(part, "%Y_%m").replace(tzinfo=UTC) for part in parts if part != "default"
+    )
+    return [(start, _next(series, start)) for start in starts]
 
 
 def oldest_kept(table: str, now: datetime) -> datetime:

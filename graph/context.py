@@ -27,6 +27,7 @@ from services import (
     rate_limits,
     vault,
 )
+from services.cashier import Cashier
 from services.platforms import registry
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ class Services:
     database: Database
     callers: callers.Callers
     tokens: access_tokens.AccessTokens
-    cashier: credits.Cashier
+    cashier: Cashier
     notes: anomalies.Notes
     limits: rate_limits.Limits
     vault: vault.Vault
@@ -55,7 +56,7 @@ class Services:
         return f"{self.public_url}/connect/{platform.lower()}/callback"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Visit:
     """Where a request comes from. `by_page`: a page in a browser, not one of ours, sent it."""
 
@@ -64,7 +65,7 @@ class Visit:
     by_page: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Asked:
     """What a transport received: one operation, and the headers that bear on it."""
 
@@ -82,7 +83,7 @@ class Asked:
     document_hash: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One operation of one caller. `delivered`, `charges` and `would_cost` grow while it runs."""
 

@@ -16,21 +16,22 @@ from graphql import (
     GraphQLSyntaxError,
     NameNode,
     OperationDefinitionNode,
-    VariableNode,
+    SelectionNode,
     parse,
     validate,
 )
 from graphql.execution.values import VariableValues
-from graphql.language import Visitor, visit
 
-from graph import ids, limits, pagination
-from graph.planner.mapping import Lookup, Many, Series
-from graph.planner.reading import Prepared
+from graph import ids, limits, pagination, plainly, variables
+from graph.planner.arguments import mentioned
 from graph.planner.selection import Document, Field, read_field
+from graph.together import Together
 from services import errors
 
 MOST_DOCUMENTS = 1_000
-MOST_PREPARED = 64
+MOST_SELECTIONS = 64
+# Of all documents: one with many @include is as many selections, 10 to 100 KB each.
+_SELECTIONS = Together(4_000)
 
 
 @dataclass
@@ -47,9 +48,9 @@ class Operation:
     sizes: tuple[str, ...]
     ids: tuple[str, ...]
     hash: bytes
+    declared: variables.Declared
     quotes: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     _roots: OrderedDict[Any, tuple[Field, ...]] = field(default_factory=OrderedDict)
-    _prepared: OrderedDict[Any, Prepared] = field(default_factory=OrderedDict)
 
     @property
     def root_type(self) -> str:
@@ -65,27 +66,14 @@ class Operation:
             assert root is not None
             whole = read_field(document, _rooted(root), [_as_field(self.node)])
             found = self._roots[switched] = whole.fields
+            _SELECTIONS.added(self._roots, switched)
             _trim(self._roots)
-        return found
-
-    def prepared(
-        self,
-        path: tuple[str, ...],
-        field: Field,
-        kind: Many | Series | Lookup,
-        parent_type: str,
-        variables: VariableValues,
-    ) -> Prepared:
-        """The plans of a field of this operation; `path` are its response keys."""
-        key = (path, self._switched(variables), kind if isinstance(kind, Lookup) else None)
-        found = self._prepared.get(key)
-        if found is None:
-            found = self._prepared[key] = Prepared(field, kind, parent_type)
-            _trim(self._prepared)
         return found
 
     def sized(self, variables: VariableValues) -> tuple[Any, ...]:
         """Equal for requests that cost the same at most: same switches, same page sizes, ids of the same types."""
+        if not self.switches and not self.sizes and not self.ids:
+            return ()
         given = variables.coerced
         return (
             self._switched(variables),
@@ -101,7 +89,7 @@ class Operation:
 
 
 def _trim(kept: OrderedDict[Any, Any]) -> None:
-    if len(kept) > MOST_PREPARED:
+    if len(kept) > MOST_SELECTIONS:
         kept.popitem(last=False)
 
 
@@ -130,30 +118,41 @@ def _types(given: Any) -> Any:
     )
 
 
-class _Uses(Visitor):
-    """Names of the variables that decide what is selected (@skip, @include) and what it costs (page sizes, ids)."""
+class _Uses:
+    """Names of the variables that decide what is selected (@skip, @include) and what it costs: page sizes, and ids
+    of any node, whose type is not known without them.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, document: DocumentNode) -> None:
         self.switches: set[str] = set()
         self.sizes: set[str] = set()
         self.ids: set[str] = set()
-        self._into: set[str] | None = None
+        waiting = [
+            definition.selection_set
+            for definition in document.definitions
+            if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
+        ]
+        while waiting:
+            for node in waiting.pop().selections:
+                self._directives(node)
+                if isinstance(node, FieldNode):
+                    self._arguments(node)
+                below = getattr(node, "selection_set", None)
+                if below:
+                    waiting.append(below)
 
-    def enter_directive(self, node: Any, *_: Any) -> None:
-        self._into = self.switches if node.name.value in {"skip", "include"} else None
+    def _directives(self, node: SelectionNode) -> None:
+        for directive in node.directives or ():
+            if directive.name.value in {"skip", "include"}:
+                for argument in directive.arguments or ():
+                    self.switches.update(mentioned(argument.value))
 
-    def enter_argument(self, node: Any, *_: Any) -> None:
-        if node.name.value in {"first", "last"}:
-            self._into = self.sizes
-        elif node.name.value in {"id", "ids"}:
-            self._into = self.ids
-        elif node.name.value != "if":
-            self._into = None
-
-    def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        if self._into is not None:
-            self._into.add(node.name.value)
+    def _arguments(self, field: FieldNode) -> None:
+        for argument in field.arguments or ():
+            if argument.name.value in {"first", "last"}:
+                self.sizes.update(mentioned(argument.value))
+            elif argument.name.value in {"id", "ids"} and field.name.value in {"node", "nodes"}:
+                self.ids.update(mentioned(argument.value))
 
 
 class Documents:
@@ -187,12 +186,10 @@ class Documents:
 
     def _checked(self, text: str, document: DocumentNode) -> Mapping[str | None, Operation]:
         limits.check_repeats(document)
-        found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
-        if found:
-            raise DocumentRefused(errors.ValidationFailed.code, [_in_our_words(error) for error in found])
+        if not plainly.is_valid(self._schema, document):
+            self._validate(document)
         fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-        uses = _Uses()
-        visit(document, uses)
+        uses = _Uses(document)
         operations: dict[str | None, Operation] = {}
         for node in document.definitions:
             if isinstance(node, OperationDefinitionNode):
@@ -209,8 +206,14 @@ class Documents:
                     tuple(sorted(uses.sizes)),
                     tuple(sorted(uses.ids)),
                     sha256(text.encode()).digest(),
+                    variables.Declared(self._schema, node.variable_definitions or ()),
                 )
         return operations
+
+    def _validate(self, document: DocumentNode) -> None:
+        found = validate(self._schema, document, max_errors=limits.VALIDATION_ERRORS, hide_suggestions=True)
+        if found:
+            raise DocumentRefused(errors.ValidationFailed.code, [_in_our_words(error) for error in found])
 
 
 def _in_our_words(error: GraphQLError) -> GraphQLError:

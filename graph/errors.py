@@ -36,8 +36,12 @@ def expected(error: BaseException) -> errors.ServiceError | None:
     if isinstance(error, AWAY):
         return errors.Unavailable()
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError | asyncio.TimeoutError):
-        return errors.Timeout("The database did not answer in time.", remedy="Ask for less at once.")
+        return late()
     return None
+
+
+def late() -> errors.Timeout:
+    return errors.Timeout("The database did not answer in time.", remedy="Ask for less at once.")
 
 
 def formatted(error: GraphQLError, request_id: str) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """One operation, from text to answer: resolved, priced, run, settled. Knows no transport."""
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from graphql import ExecutionResult, GraphQLError, execute
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from strawberry import Info
 
-from graph import compiled, cost, idempotent, limits
+from graph import compiled, cost, idempotent
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services, remembered, standing
@@ -22,14 +24,15 @@ from graph.schema import Engine
 from services import callers, credits, errors, key_terms
 
 SECONDS = 15
-NO_VARIABLES = VariableValues({}, {})
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
 # Refusals beside which the balance stands as it was last seen: the database is away or slow.
 AS_LAST_SEEN = {"UNAVAILABLE", "TIMEOUT"}
 UNTOLD = {"UNAUTHENTICATED"}
 
+_month_end = functools.lru_cache(maxsize=8)(instant)
 
-@dataclass
+
+@dataclass(slots=True)
 class Answer:
     """`refused`: nothing was run, so there is no `data`. `balance`: what the account has after it, where known."""
 
@@ -61,7 +64,7 @@ class Answer:
                 "charged": self.balance.charged,
                 "remaining": self.balance.remaining,
                 "limit": self.balance.limit,
-                "resetAt": instant(self.balance.reset_at),
+                "resetAt": _month_end(self.balance.reset_at),
             }
         if self.upper_bound is not None:
             told["max"] = self.upper_bound
@@ -121,7 +124,6 @@ def _refusal(caller: callers.Caller, asked: Asked, code: str, started: datetime)
         credits=0,
         operation=None,
         operation_hash=None,
-        coordinates={},
         code=code,
         duration_us=int(elapsed.total_seconds() * 1_000_000),
         ip=asked.ip,
@@ -144,11 +146,28 @@ async def _answered(
     if quote.base and caller.livemode and operation.kind == "query":
         services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
     context = Context(services, caller, asked, operation, variables, now)
-    if engine.compiles and operation.kind == "query" and compiled.applies(operation.roots(variables)):
+    if operation.kind == "mutation":
+        return await _changed(engine, context, quote, started)
+    services.cashier.expect()
+    try:
+        return await _read(engine, context, quote, started)
+    finally:
+        services.cashier.forgo()
+
+
+async def _read(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
+    if engine.compiles and compiled.applies(context.operation.roots(context.variables)):
         done = await _run_compiled(context)
         if done is not None:
             return await settled(context, quote, done, started, path="compiled")
-    if operation.kind == "mutation" and asked.idempotency_key is not None:
+    async with asyncio.timeout(SECONDS):
+        result = await _run(engine, context)
+    return await settled(context, quote, result, started, path="ordinary")
+
+
+async def _changed(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
+    """A mutation. It settles in its own transactions, and may wait for platforms: no read waits for it to settle."""
+    if context.asked.idempotency_key is not None:
         return await _once(engine, context, quote, started)
     async with asyncio.timeout(SECONDS):
         result = await _run(engine, context)
@@ -185,7 +204,7 @@ def admitted(
 
     Raises BadUserInput, QueryTooComplex, Forbidden (scope, creators), PriceExceedsMaximum.
     """
-    variables = coerced(engine, operation, asked.variables)
+    variables = operation.declared.read(asked.variables)
     quote = quoting.of(engine.policy, operation, variables)
     check_scopes(caller, quote)
     check_creators(caller, quote)
@@ -198,20 +217,10 @@ def admitted(
     return variables, quote
 
 
-def coerced(engine: Engine, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
-    """The variables as their types want them. Raises BadUserInput naming the first that does not fit."""
-    definitions = operation.node.variable_definitions
-    if not definitions:
-        return NO_VARIABLES
-    limits.check_values(given)
-    found = get_variable_values(engine.core, definitions, dict(given), max_errors=5, hide_suggestions=True)
-    if isinstance(found, list):
-        raise errors.BadUserInput(found[0].message, remedy="Send variables of the declared types.")
-    return found
-
-
 def check_scopes(caller: callers.Caller, quote: quoting.Quote) -> None:
     """Refuse the whole operation where a scope is missing anywhere in it."""
+    if quote.scopes <= caller.scopes:
+        return
     missing = sorted(scope for scope in quote.scopes if not key_terms.covers(caller.scopes, scope))
     if missing:
         raise errors.Forbidden(
@@ -228,7 +237,7 @@ def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> 
     schema = info._raw_info.schema  # noqa: SLF001 -- Strawberry offers no other way to the schema
     engine: Engine = schema.extensions["engine"]
     operation = engine.documents.operation(text, name)
-    variables = coerced(engine, operation, given)
+    variables = operation.declared.read(given)
     return quoting.of(engine.policy, operation, variables)
 
 
@@ -245,11 +254,15 @@ def check_creators(caller: callers.Caller, quote: quoting.Quote) -> None:
 
 
 async def _run_compiled(context: Context) -> ExecutionResult | None:
-    """The compiled path's answer; None where something failed: the ordinary path then says what, in its place."""
+    """The compiled path's answer; None where something failed: the ordinary path then says what, in its place.
+
+    Its data is JSON already: while the answer waits to be settled, bytes cost nothing to keep, objects a walk.
+    """
     try:
-        return ExecutionResult(await compiled.run(context))
-    except TimeoutError:
-        raise  # the database's own time is over: no second try
+        data: Any = orjson.Fragment(await compiled.run(context))
+        return ExecutionResult(data)
+    except TimeoutError as error:
+        raise reporting.late() from error  # the database's own time is over: no second try
     except Exception:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
         return None
 
@@ -274,9 +287,9 @@ async def settled(
     """The answer, once what it cost is written down; withheld when settlement refuses."""
     found = [reporting.formatted(error, context.asked.request_id) for error in result.errors or ()]
     code = found[0]["extensions"]["code"] if found else "OK"
-    price = _price(context, result)
-    answer = Answer(data=result.data, errors=found, upper_bound=quote.max, path=path)
-    answer.status = _status(result, found)
+    price = _price(context, quote, result)
+    status = _status(result, found) if found else 200
+    answer = Answer(status, result.data, found, upper_bound=quote.max, path=path)
     if context.operation.kind == "mutation":
         price = context.would_cost
         _remember(context, failed=bool(found))
@@ -317,8 +330,10 @@ def _sum_of_charges(context: Context, result: ExecutionResult) -> credits.Settle
     return replace(stood[-1], charged=sum(settled.charged for settled in stood))
 
 
-def _price(context: Context, result: ExecutionResult) -> int:
+def _price(context: Context, quote: quoting.Quote, result: ExecutionResult) -> int:
     """What was delivered costs; a root that failed, or all of them nulled, costs nothing."""
+    if not result.errors:
+        return cost.credits(context.delivered.total) if quote.base else 0
     if result.data is None:
         context.delivered.clear()
         return 0

@@ -15,7 +15,7 @@ from strawberry import Info
 from db.session import raw
 from graph import cost, idempotent, ids, roots
 from graph.context import Context
-from graph.planner.reading import Delivered
+from graph.planner.reading import Delivered, on
 from graph.planner.selection import Field
 from services import credits, errors
 
@@ -47,35 +47,34 @@ def field_of(info: Info) -> Field:
 class Filler(roots.Reader):
     """A reader that also fills plain data."""
 
-    async def fill(
-        self, path: tuple[str, ...], fields: Sequence[Field], type_name: str, value: Mapping[str, Any]
-    ) -> Any:
+    async def fill(self, fields: Sequence[Field], type_name: str, value: Mapping[str, Any]) -> Any:
         """Plain data under its response keys; every Ref in it read by its plan."""
         filled: dict[str, Any] = {}
         for field in fields:
             if field.name == "__typename":
                 filled[field.key] = type_name
             else:
-                filled[field.key] = await self.filled((*path, field.key), field, type_name, value[field.name])
+                filled[field.key] = await self.filled(field, type_name, value[field.name])
         return filled
 
-    async def filled(self, path: tuple[str, ...], field: Field, parent_type: str, value: Any) -> Any:
+    async def filled(self, field: Field, parent_type: str, value: Any) -> Any:
         """One field's plain value, or what its plan reads."""
         if isinstance(value, Ref):
-            return (await self.objects(path, field, value.type_name, [value.id], parent_type))[0]
+            return (await self.objects(field, value.type_name, [value.id], parent_type))[0]
         if isinstance(value, Mapping):
-            return await self.fill(path, field.fields, field.type_name, value)
+            return await self.fill(field.fields, field.type_name, value)
         if isinstance(value, list) and field.fields:
-            return [await self.fill(path, field.fields, field.type_name, entry) for entry in value]
+            return [await self.fill(field.fields, field.type_name, entry) for entry in value]
         return value
 
 
 @asynccontextmanager
 async def reading(info: Info) -> AsyncIterator[Filler]:
-    """A reader on a connection that cannot write; its deliveries count for the operation."""
-    context = context_of(info)
+    """A reader on a connection that cannot write; its deliveries count for the operation, once all of it is read."""
+    context, delivered = context_of(info), Delivered()
     async with context.services.database.read() as connection:
-        yield Filler(context, connection, context.delivered)
+        yield Filler(context, on(connection), delivered)
+    context.delivered.take(delivered)
 
 
 async def root(info: Info) -> Any:
@@ -87,10 +86,9 @@ async def root(info: Info) -> Any:
 async def plain(info: Info, value: Mapping[str, Any]) -> Any:
     """A root object of plain data, with Refs in it."""
     field = field_of(info)
-    context = context_of(info)
-    context.delivered.add(f"Query.{field.name}", 1)
     async with reading(info) as reader:
-        return await reader.fill((field.key,), field.fields, field.type_name, value)
+        reader.delivered.add(f"Query.{field.name}", 1)
+        return await reader.fill(field.fields, field.type_name, value)
 
 
 @dataclass
@@ -133,8 +131,7 @@ class Mutation:
             started=self.started,
         )
         context.charges[field.key] = await credits.charge(session, usage)
-        for name, count in delivered.counts.items():
-            context.delivered.add(name, count, delivered.thousandths[name])
+        context.delivered.take(delivered)
         return payload
 
     async def read(
@@ -142,8 +139,8 @@ class Mutation:
     ) -> Any:
         """The payload as it stands in the transaction."""
         field = field_of(self.info)
-        reader = Filler(context_of(self.info), await raw(session), delivered or Delivered())
-        return await reader.fill((field.key,), field.fields, field.type_name, value)
+        reader = Filler(context_of(self.info), on(await raw(session)), delivered or Delivered())
+        return await reader.fill(field.fields, field.type_name, value)
 
 
 def mutation(info: Info) -> Mutation:
@@ -154,8 +151,8 @@ async def reread(info: Info, value: Mapping[str, Any]) -> Any:
     """A payload as it stands after its transaction, kept anew under an Idempotency-Key; not charged again."""
     field, context = field_of(info), context_of(info)
     async with context.services.database.read() as connection:
-        reader = Filler(context, connection, Delivered())
-        payload = await reader.fill((field.key,), field.fields, field.type_name, value)
+        reader = Filler(context, on(connection), Delivered())
+        payload = await reader.fill(field.fields, field.type_name, value)
     if context.claim is not None:
         with contextlib.suppress(errors.Conflict):  # erased meanwhile, by a disconnect
             async with context.services.database.write() as session:

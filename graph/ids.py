@@ -44,6 +44,6 @@ def read_any(text: str, argument: str) -> tuple[str, UUID]:
     if not match or match[1] not in TYPES:
         listed = ", ".join(f"{prefix}_" for prefix in TYPES)
         raise errors.BadUserInput(
-            f"`{argument}` must be ids: one of {listed} and 32 hex digits.", argument=argument
+            f"`{argument}`: an id is one of {listed} and 32 hex digits.", argument=argument
         )
     return TYPES[match[1]], UUID(match[2])

@@ -1,8 +1,7 @@
 """How large a document may be: one walk, memoised a fragment, so that 2^n paths cost n."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -28,8 +27,7 @@ NODES = 20_000
 VALIDATION_ERRORS = 5
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """Of a selection set, fragments spread out: `aliases` counts __typename too, as it is as cheap a way to repeat."""
 
     depth: int

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import sys
+import time
 from collections import OrderedDict
 from dataclasses import replace
 from uuid import UUID
@@ -9,23 +11,30 @@ from uuid import UUID
 from db.session import Database
 from graph import limits
 from graph.context import Asked
-from services import callers, errors, trusted
+from graph.documents import Documents
+from services import callers, errors, sent_documents, trusted
 
 MOST_BYTES = 16 * 1024 * 1024
+ENTRY_BYTES = 600  # what an entry takes beside its text
+# After that the tables are asked again: they learn what is still in use.
+FRESH_SECONDS = 24 * 3600.0
 _ID = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
 
 Key = tuple[UUID, bytes]
 
 
 class Kept:
-    """Texts by account and hash, the least recently used dropped first."""
+    """Texts by account and hash for a day, the least recently used dropped first."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._texts: OrderedDict[Key, str] = OrderedDict()
+        self._texts: OrderedDict[Key, tuple[str, float]] = OrderedDict()
         self._most, self._size = most_bytes, 0
 
     def get(self, key: Key) -> str | None:
-        text = self._texts.get(key)
+        text, until = self._texts.get(key, (None, 0.0))
+        if text is not None and until < time.monotonic():
+            self._drop(key)
+            return None
         if text is not None:
             self._texts.move_to_end(key)
         return text
@@ -33,18 +42,21 @@ class Kept:
     def put(self, key: Key, text: str) -> None:
         if key in self._texts or len(text) > limits.DOCUMENT_BYTES:
             return
-        self._texts[key] = text
-        self._size += len(text)
+        self._texts[key] = text, time.monotonic() + FRESH_SECONDS
+        self._size += _weight(text)
         while self._size > self._most:
-            _, dropped = self._texts.popitem(last=False)
-            self._size -= len(dropped)
+            self._drop(next(iter(self._texts)))
+
+    def _drop(self, key: Key) -> None:
+        text, _ = self._texts.pop(key)
+        self._size -= _weight(text)
 
 
 class Persisted:
-    """Both kinds, of this process. An account's texts are known to its own keys only."""
+    """Both kinds: in memory what this process saw, behind it the tables. An account's are known to its own keys only."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, documents: Documents) -> None:
+        self._database, self._documents = database, documents
         self._sent, self._trusted = Kept(), Kept()
 
     async def resolve(self, caller: callers.Caller, asked: Asked) -> Asked:
@@ -61,14 +73,31 @@ class Persisted:
             return asked
         key = caller.account_id, bytes.fromhex(asked.document_hash)
         if not asked.query:
-            text = self._sent.get(key)
-            if text is None:
-                text = await self._uploaded(*key)
-            return replace(asked, query=text)
+            return replace(asked, query=await self._sent_before(key))
         if _sha256(asked.query) != key[1]:
             raise errors.BadRequest("`sha256Hash` is not the hash of `query`.", remedy="Send its SHA-256.")
-        self._sent.put(key, asked.query)
+        await self._keep(key, asked)
         return asked
+
+    async def _keep(self, key: Key, asked: Asked) -> None:
+        """For the next time, in any process; only what can be asked takes room."""
+        if self._sent.get(key) is not None:
+            return
+        try:
+            self._documents.operation(asked.query, asked.operation_name)
+        except errors.ServiceError:
+            return  # running it says why
+        await sent_documents.store(self._database, *key, asked.query)
+        self._sent.put(key, asked.query)
+
+    async def _sent_before(self, key: Key) -> str:
+        text = self._sent.get(key) or self._trusted.get(key)
+        if text is None:
+            text = await sent_documents.find(self._database, *key)
+            if text is None:
+                return await self._uploaded(*key)
+            self._sent.put(key, text)
+        return text
 
     async def _only_trusted(self, caller: callers.Caller, asked: Asked) -> Asked:
         digest = _sha256(asked.query) if asked.query else bytes.fromhex(asked.document_hash or "")
@@ -91,6 +120,11 @@ class Persisted:
                 raise errors.PersistedQueryNotFound
             self._trusted.put(key, text)
         return text
+
+
+def _weight(text: str) -> int:
+    """The bytes that keeping a text takes, roughly; a short one's place takes more than itself."""
+    return sys.getsizeof(text) + ENTRY_BYTES
 
 
 def _digest(document_id: str) -> bytes:

@@ -5,41 +5,37 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from db.session import Connection
 from graph import ids, pagination
 from graph.context import Context
 from graph.planner.entities import ROOTS
-from graph.planner.mapping import Lookup, Many, Read, Series
-from graph.planner.reading import Delivered, Prepared
+from graph.planner.mapping import Many, Read, Series, lookup
+from graph.planner.reading import Delivered, Fetch, Prepared, prepared
 from graph.planner.selection import Field
 from services import errors
 
 
-@dataclass
+@dataclass(slots=True)
 class Reader:
-    """Reads for one root field, on one connection, counted in one place.
+    """Reads for one root field, counted in one place.
 
     `typed`: objects of an interface say their type, which graphql-core needs to complete them.
     """
 
     context: Context
-    connection: Connection
+    fetch: Fetch
     delivered: Delivered
     typed: bool = True
 
-    async def list(self, path: tuple[str, ...], field: Field, kind: Many | Series, parent_type: str) -> Any:
-        prepared = self._prepared(path, field, kind, parent_type)
-        return await prepared.run(self.connection, self.context.read(), self.delivered)
+    async def list(self, field: Field, kind: Many | Series, parent_type: str) -> Any:
+        return await self.run(prepared(field, kind, parent_type), self.context.read())
 
     async def objects(
-        self, path: tuple[str, ...], field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
+        self, field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
     ) -> Sequence[Any]:
         """Objects of one type by id, in order; None in place of what the caller may not see or is not there."""
-        prepared = self._prepared(
-            path, field, Lookup(type_name, self.typed, many=len(wanted) > 1), parent_type
-        )
-        found: Mapping[int, Any] = await prepared.run(
-            self.connection, self.context.read(tuple(wanted)), self.delivered
+        kind = lookup(type_name, typed=self.typed, many=len(wanted) > 1)
+        found: Mapping[int, Any] = await self.run(
+            prepared(field, kind, parent_type), self.context.read(tuple(wanted))
         )
         return [found.get(place) for place in range(1, len(wanted) + 1)]
 
@@ -49,15 +45,14 @@ class Reader:
         for type_name in dict.fromkeys(name for name, _ in wanted):
             places = [place for place, (name, _) in enumerate(wanted) if name == type_name]
             ids = [wanted[place][1] for place in places]
-            values = await self.objects((field.key,), field, type_name, ids, "Query")
+            values = await self.objects(field, type_name, ids, "Query")
             for place, value in zip(places, values, strict=True):
                 found[place] = value
         return found
 
-    def _prepared(
-        self, path: tuple[str, ...], field: Field, kind: Many | Series | Lookup, parent_type: str
-    ) -> Prepared:
-        return self.context.operation.prepared(path, field, kind, parent_type, self.context.variables)
+    def run(self, plans: Prepared, read: Read) -> Awaitable[Any]:
+        """One statement."""
+        return plans.run(self.fetch, read, self.delivered)
 
 
 ReadRoot = Callable[[Reader, Field, Mapping[str, Any]], Awaitable[Any]]
@@ -70,7 +65,7 @@ def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -
         if check:
             check(reader.context, arguments)
         kind = ROOTS[field.name]
-        value = await reader.list((field.key,), field, kind, "Query")
+        value = await reader.list(field, kind, "Query")
         if kind.single:
             return value[0] if value else None
         return value
@@ -81,14 +76,14 @@ def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -
 def _by_id(type_name: str) -> ReadRoot:
     async def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
         id = ids.read(type_name, arguments["id"])
-        return (await reader.objects((field.key,), field, type_name, [id], "Query"))[0]
+        return (await reader.objects(field, type_name, [id], "Query"))[0]
 
     return read
 
 
 async def _account(reader: Reader, field: Field, _arguments: Mapping[str, Any]) -> Any:
     id = reader.context.caller.account_id
-    return (await reader.objects((field.key,), field, "Account", [id], "Query"))[0]
+    return (await reader.objects(field, "Account", [id], "Query"))[0]
 
 
 async def _node(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from graph import execution, fields
 from graph.context import Asked, Context, Services
 from graph.documents import Operation
 from graph.execution import Answer
+from graph.planner.reading import on
 from graph.quote import Quote
 from graph.schema import Engine
 from services import callers
@@ -114,8 +115,8 @@ class Stream:
         root = self.operation.roots(self.variables)[0]
         context.delivered.add(f"Subscription.{root.name}", 1)
         async with self.services.database.read() as connection:
-            filler = fields.Filler(context, connection, context.delivered)
-            return await filler.filled((root.key,), root, "Subscription", event)
+            filler = fields.Filler(context, on(connection), context.delivered)
+            return await filler.filled(root, "Subscription", event)
 
     def _is_new(self, event: Any, value: Any) -> bool:
         """Whether a state differs from the last one told of the same object."""

@@ -32,7 +32,12 @@ READ_KEYS = RequiresScope(scope=Scope.KEYS_READ)
 WRITE_KEYS = RequiresScope(scope=Scope.KEYS_WRITE)
 
 
-@strawberry.type(description="What can be read.")
+@strawberry.type(
+    description=(
+        "What can be read. An operation costs the sum of what it delivers, at least 1 credit; nothing, where all in it "
+        "is free."
+    )
+)
 class Query:
     node = strawberry.field(node_.node, description="Any object by its global id; null where there is none.")
     nodes = strawberry.field(
@@ -82,7 +87,9 @@ class Query:
     )
 
 
-@strawberry.type(description="What can be changed. Each field is one transaction, its charge included.")
+@strawberry.type(
+    description="What can be changed. Each field is one transaction, its charge included: at least 1 credit."
+)
 class Mutation:
     connect_creator = strawberry.field(
         connect_.connect_creator,
@@ -132,7 +139,9 @@ class Mutation:
     )
 
 
-@strawberry.type(description="What can be followed live.")
+@strawberry.type(
+    description="What can be followed live. Each event costs what the same selection costs as a query."
+)
 class Subscription:
     sync_progress = strawberry.subscription(
         subscriptions_.sync_progress, description="A sync as it goes on.", directives=[READ_CREATORS]

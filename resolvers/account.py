@@ -1,8 +1,8 @@
 """Who asks, who pays, what is left and what things cost."""
 
-import json
 from typing import Annotated, Any
 
+import orjson
 import strawberry
 
 from graph import execution, fields
@@ -74,11 +74,10 @@ async def price(
     quote = execution.quote(info, query, operation_name or None, _object(variables or "{}"))
     context = fields.context_of(info)
     async with context.services.database.read() as connection:
-        balance = await ledger.balance(connection, context.caller.account_id, context.now)
+        affordable = await ledger.covers(connection, context.caller, quote.max, context.now)
     lines = [
         {"path": line.path, "count": line.count, "credits": line.thousandths / 1000} for line in quote.lines
     ]
-    affordable = balance.remaining >= quote.max or not context.caller.livemode
     found: Any = await fields.plain(
         info, {"max": quote.max, "base": quote.base, "affordable": affordable, "fields": lines}
     )
@@ -87,7 +86,7 @@ async def price(
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = orjson.loads(text)
     except ValueError as error:
         raise errors.BadUserInput(
             "`variables` must be a JSON object in text.", argument="variables"

@@ -40,6 +40,7 @@ async def fetch_video(info: strawberry.Info, input: FetchVideo) -> mutations.Fet
         account_id=context.caller.account_id,
         livemode=context.caller.livemode,
         link=link,
+        allowed=context.caller.allowed_creators,
     )
     async with run.transaction() as session:
         payload: Any = await run.settle(session, {"video": _plain(found)})

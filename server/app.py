@@ -10,14 +10,14 @@ import structlog
 from aiohttp import web
 
 import resolvers
-import simulators
 from db import migrate
+from db.backends import Way
 from db.session import Database, open_database
 from graph import persisted
 from graph.context import Services
-from server import callback, connections, connectors, pages, view, webhooks
+from server import callback, connections, connectors, pages, simulated, view, webhooks, worker
 from server.parts import PARTS, Parts
-from server.settings import ROOT, TEST_CLIENT, Settings
+from server.settings import ROOT, Settings
 from services import (
     access_tokens,
     anomalies,
@@ -25,8 +25,8 @@ from services import (
     budgets,
     callers,
     countries,
-    credits,
     events,
+    grants,
     rate_limits,
     redis_limits,
     shared_limits,
@@ -34,6 +34,7 @@ from services import (
     sockets,
     vault,
 )
+from services.cashier import Cashier
 
 log = structlog.get_logger()
 HINT_SECONDS = 60.0
@@ -49,6 +50,7 @@ class House:
     countries: countries.Countries
 
     async def close(self) -> None:
+        await grants.finish_refreshes()
         await self.services.cashier.close()
         await self.services.limits.close()
         await self.services.notes.close()
@@ -73,7 +75,7 @@ async def build_house(settings: Settings, database: Database, *, works: bool = F
         database=database,
         callers=keys,
         tokens=access_tokens.AccessTokens(database, keys, issuer=settings.public),
-        cashier=credits.Cashier(database),
+        cashier=Cashier(database),
         notes=anomalies.Notes(database),
         limits=build_limits(settings, database),
         vault=sealed,
@@ -86,47 +88,6 @@ async def build_house(settings: Settings, database: Database, *, works: bool = F
     async with database.write() as session:
         await signing.ensure_key(session, sealed)
     return House(settings, services, http, places)
-
-
-def build_simulators(settings: Settings) -> web.Application:
-    """The simulated platforms, with our registrations: test mode's, and live mode's where it is pointed at them."""
-    public = settings.public
-    apps = [_simulated(TEST_CLIENT, settings.test_client_secret(), public)]
-    if settings.tiktok_client_key and settings.tiktok_client_secret:
-        secret = settings.tiktok_client_secret.get_secret_value()
-        apps.append(_simulated(settings.tiktok_client_key, secret, public))
-    instagram = [_simulated_instagram(TEST_CLIENT, settings.test_client_secret(), public)]
-    if settings.instagram_client_id and settings.instagram_client_secret:
-        secret = settings.instagram_client_secret.get_secret_value()
-        instagram.append(_simulated_instagram(settings.instagram_client_id, secret, public))
-    youtube = [_simulated(TEST_CLIENT, settings.test_client_secret(), None)]
-    if settings.youtube_client_id and settings.youtube_client_secret:
-        secret = settings.youtube_client_secret.get_secret_value()
-        youtube.append(_simulated(settings.youtube_client_id, secret, None))
-    state = settings.data_dir / "simulators.sqlite"
-    return simulators.create(apps, instagram=instagram, youtube=youtube, state_path=state)
-
-
-def _simulated(client_key: str, client_secret: str, public: str | None) -> simulators.App:
-    # Redirects are checked against the account's returnUrls before anyone is sent to a platform.
-    return simulators.App(
-        client_key,
-        client_secret,
-        "Creator Graph (test mode)",
-        redirect_allowed=lambda _uri: True,
-        webhook_url=public and f"{public}/webhooks/tiktok",
-    )
-
-
-def _simulated_instagram(client_id: str, client_secret: str, public: str) -> simulators.InstagramApp:
-    return simulators.InstagramApp(
-        client_id,
-        client_secret,
-        "Creator Graph (test mode)",
-        redirect_allowed=lambda _uri: True,
-        deauthorize_url=f"{public}/webhooks/instagram/deauthorize",
-        deletion_url=f"{public}/webhooks/instagram/deletion",
-    )
 
 
 def build_limits(settings: Settings, database: Database) -> rate_limits.Limits:
@@ -175,7 +136,7 @@ def create_app(house: House) -> web.Application:
         services=house.services,
         engine=engine,
         countries=house.countries,
-        persisted=persisted.Persisted(database),
+        persisted=persisted.Persisted(database, engine.documents),
         sockets=sockets.Sockets(database),
         connections=connections.Connections(),
     )
@@ -192,7 +153,7 @@ def create_app(house: House) -> web.Application:
     if house.settings.graphiql:
         app.add_routes([web.get("/", home), *pages.routes(ROOT / "web" / "dist")])
     if house.settings.simulator_url is None:
-        app.add_subapp("/simulators", build_simulators(house.settings))
+        app.add_subapp("/simulators", simulated.build(house.settings, house.services))
     app.cleanup_ctx.append(_listening)
     app.on_shutdown.append(_leaving)
     return app
@@ -252,10 +213,11 @@ async def _forget_signing_keys(services: Services) -> None:
                 services.tokens.forget()
 
 
-async def open_house(settings: Settings, address: str, *, works: bool = False) -> House:
-    database = await open_database(address)
+async def open_house(settings: Settings, address: str, *, works: Way | None = None) -> House:
+    """`works`: for a worker, how far it gives way."""
+    database = await (worker.connected(address, works) if works else open_database(address))
     try:
-        return await build_house(settings, database, works=works)
+        return await build_house(settings, database, works=works is not None)
     except BaseException:
         await database.close()
         raise

@@ -15,6 +15,7 @@ from server import (
     cli_documents,
     cli_keys,
     cli_members,
+    cli_plan,
     cli_signing,
     cli_sync,
     cli_usage,
@@ -40,6 +41,7 @@ app.add_typer(cli_credits.app, name="credits")
 app.add_typer(cli_usage.app, name="usage")
 app.add_typer(cli_signing.app, name="signing")
 app.add_typer(cli_sync.app, name="creators")
+app.command("plan")(cli_plan.plan)
 app.command("sync")(cli_sync.start)
 app.command("demo")(cli_demo.demo)
 app.command("run")(cli_demo.run)
@@ -67,9 +69,16 @@ def serve(
 
 
 @app.command()
-def worker(json: output.Json = False) -> None:
+def worker(
+    beside: Annotated[
+        bool, typer.Option("--beside", help="An API runs on this machine: leave half of its cores to that.")
+    ] = False,
+    json: output.Json = False,
+) -> None:
     """Run syncs and other jobs until Ctrl-C or SIGTERM. Start as many as you like, on any machine."""
-    opening.run(lambda opened: processes.work(opened, as_json=json), as_json=json, log_level="info")
+    opening.run(
+        lambda opened: processes.work(opened, beside=beside, as_json=json), as_json=json, log_level="info"
+    )
 
 
 @app.command()

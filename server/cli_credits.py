@@ -1,9 +1,12 @@
 """Credits: what is left, and why."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from graph import ids
 from server import opening, output
@@ -11,6 +14,10 @@ from services import accounts, credits
 
 app = typer.Typer(help="Credits: grant, adjust, refund, show, audit.", no_args_is_help=True)
 
+# Without it `-120` is read as an option.
+NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+
+Change = Callable[[AsyncSession, UUID], Awaitable[None]]
 Which = Annotated[str, typer.Argument(help="Account: id (acc_…) or name.")]
 
 
@@ -24,7 +31,21 @@ def _plain(statement: credits.Statement) -> dict[str, Any]:
     }
 
 
-@app.command()
+def _changed(account: str, change: Change, *, as_json: bool) -> None:
+    """Change a balance, and print what it is then."""
+
+    async def work(opened: opening.Opened) -> credits.Statement:
+        async with opened.database() as database:
+            async with database.write() as session:
+                found = await accounts.find(session, account)
+                await change(session, found.id)
+            async with database.read() as connection:
+                return await credits.show(connection, found.id, datetime.now(UTC), 1)
+
+    output.record(_plain(opening.run(work, as_json=as_json)), as_json=as_json)
+
+
+@app.command(context_settings=NEGATIVE_NUMBERS)
 def grant(
     account: Which,
     amount: Annotated[int, typer.Argument(help="How many more, this month.")],
@@ -32,56 +53,37 @@ def grant(
     json: output.Json = False,
 ) -> None:
     """More credits for this month."""
-
-    async def work(opened: opening.Opened) -> credits.Statement:
-        async with opened.database() as database:
-            async with database.write() as session:
-                found = await accounts.find(session, account)
-                await credits.grant(session, found.id, amount, note)
-            async with database.read() as connection:
-                return await credits.show(connection, found.id, datetime.now(UTC), 1)
-
-    output.record(_plain(opening.run(work, as_json=json)), as_json=json)
+    _changed(account, lambda session, who: credits.grant(session, who, amount, note), as_json=json)
 
 
-@app.command()
+@app.command(context_settings=NEGATIVE_NUMBERS)
 def adjust(
     account: Which,
-    amount: Annotated[int, typer.Argument(help="How many more, or less: after `--` where negative.")],
+    amount: Annotated[int, typer.Argument(help="How many more; less, where negative.")],
     note: Annotated[str, typer.Option(help="Why.")],
     json: output.Json = False,
 ) -> None:
     """Set a balance right, up or down, but never below nothing."""
-
-    async def work(opened: opening.Opened) -> credits.Statement:
-        async with opened.database() as database:
-            async with database.write() as session:
-                found = await accounts.find(session, account)
-                await credits.adjust(session, found.id, amount, note)
-            async with database.read() as connection:
-                return await credits.show(connection, found.id, datetime.now(UTC), 1)
-
-    output.record(_plain(opening.run(work, as_json=json)), as_json=json)
+    _changed(account, lambda session, who: credits.adjust(session, who, amount, note), as_json=json)
 
 
-@app.command()
+@app.command(context_settings=NEGATIVE_NUMBERS)
 def refund(
     account: Which,
     amount: Annotated[int, typer.Argument(help="How many were charged for nothing.")],
     note: Annotated[str, typer.Option(help="For what.")],
+    key: Annotated[
+        str | None, typer.Option(help="Which key paid, key_…: its own monthly limit gets them back too.")
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """Give back what was charged for nothing."""
 
-    async def work(opened: opening.Opened) -> credits.Statement:
-        async with opened.database() as database:
-            async with database.write() as session:
-                found = await accounts.find(session, account)
-                await credits.refund(session, found.id, amount, note)
-            async with database.read() as connection:
-                return await credits.show(connection, found.id, datetime.now(UTC), 1)
+    def change(session: AsyncSession, who: UUID) -> Awaitable[None]:
+        key_id = None if key is None else ids.read("ApiKey", key)
+        return credits.refund(session, who, amount, note, key_id=key_id)
 
-    output.record(_plain(opening.run(work, as_json=json)), as_json=json)
+    _changed(account, change, as_json=json)
 
 
 @app.command()

@@ -27,7 +27,7 @@ CLOSED = ("REVOKED", "EXPIRED")
 def demo(
     account: Annotated[str, typer.Option(help="Id (acc_…) or name.")],
     mode: Annotated[str, typer.Option(help="test or live (live hosts pointed at the simulator).")] = "test",
-    platform: Annotated[str, typer.Option(help="TIKTOK.")] = "TIKTOK",
+    platform: Annotated[str, typer.Option(help="TIKTOK, INSTAGRAM or YOUTUBE.")] = "TIKTOK",
     creators: Annotated[int, typer.Option(help="How many to connect and sync.")] = CREATORS,
     json: output.Json = False,
 ) -> None:

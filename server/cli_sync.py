@@ -191,10 +191,10 @@ async def _watch(database: Database, account_id: UUID, wanted: Sequence[UUID], *
     """Poll the rows until every sync has ended; a bar for all, and one for each of the first that run."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=output.errors_to, disable=quiet) as progress:
@@ -221,8 +221,8 @@ def _draw(
         if id in ended or one.status != "RUNNING" or (id not in bars and len(bars) >= MOST_BARS):
             continue
         if id not in bars:
-            bars[id] = progress.add_task(one.username, total=None, note="")
-        note = one.error_message or ""
+            bars[id] = progress.add_task(output.plain(one.username).plain, total=None, note="")
+        note = output.plain(one.error_message or "").plain
         progress.update(bars[id], total=one.videos_expected, completed=one.videos_seen, note=note)
 
 

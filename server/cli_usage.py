@@ -12,7 +12,7 @@ from rich.table import Table
 
 import resolvers
 from db.session import Connection
-from graph import execution
+from graph.planner import reading
 from graph.planner.entities import ROOTS
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
@@ -100,11 +100,11 @@ async def _read(
     """What the API would answer to the account; nothing is charged."""
     engine = resolvers.engine()
     operation = engine.documents.operation(ASKED, None)
-    variables = execution.coerced(engine, operation, given)
+    variables = operation.declared.read(given)
     root = operation.roots(variables)[0]
-    prepared = operation.prepared((root.key,), root, ROOTS["usage"], "Query", variables)
+    prepared = reading.prepared(root, ROOTS["usage"], "Query")
     read = Read(account_id, livemode, datetime.now(UTC), variables)
-    rows: list[Mapping[str, Any]] = await prepared.run(connection, read, Delivered())
+    rows: list[Mapping[str, Any]] = await prepared.run(reading.on(connection), read, Delivered())
     return rows[0]
 
 
@@ -172,7 +172,7 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
             name, justify="right" if isinstance(value, int) else "left", no_wrap=name != "detail"
         )
     for row in rows:
-        table.add_row(*(_number(value) for value in row.values()))
+        table.add_row(*(output.plain(_number(value)) for value in row.values()))
     output.console.print()
     output.console.print(table)
 

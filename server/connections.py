@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from services import errors
+import structlog
+
+from services import callers, errors
+
+log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
 LEAVE_SECONDS = 2.0
@@ -51,6 +55,8 @@ class Connections:
 
     def add(self, connection: Staying) -> None:
         self._open.add(connection)
+        if self.leaving:  # it was let in just before
+            connection.leave()
 
     def discard(self, connection: Staying) -> None:
         self._open.discard(connection)
@@ -108,5 +114,10 @@ class Connections:
             await connection.recheck(now)
         except (errors.Unauthenticated, errors.Forbidden) as error:
             connection.refuse(error)
-        except errors.ServiceError:
-            return  # the database is away: each event is judged anyhow
+        except Exception as error:  # noqa: BLE001 -- whoever sweeps must go on; each event is judged anyhow
+            log.warning("connections.unchecked", kind=type(error).__name__)
+
+
+def ends_at(caller: callers.Caller) -> datetime | None:
+    """When what a caller opened with their key or token ends by itself."""
+    return min(filter(None, (caller.ends_at, caller.token_expires_at)), default=None)

@@ -5,7 +5,10 @@ from aiohttp import web
 METHODS = "GET, POST"
 TAKES = (
     "Accept, Authorization, Content-Type, Idempotency-Key, X-API-Key, X-Credits-Max, X-Credits-Quote, "
-    "X-Credits-Receipt, X-Request-Id"
+    "X-Credits-Receipt, X-Request-Id, "
+    # What Apollo Client says of itself, and of the page, where that is given a name: read by nobody here.
+    "Apollo-Require-Preflight, apollographql-client-name, apollographql-client-version, "
+    "apollographql-library-name, apollographql-library-version"
 )
 SHOWS = (
     "Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Credits-Charged, X-Credits-Limit, "

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from multidict import MultiMapping
+from multidict import MultiDict, MultiDictProxy, MultiMapping
 
 QUERY_KEYS = ("api_key", "apiKey")
 TOKENS = ("access_token", "jwtKey")
+_NO_QUERY: MultiMapping[str] = MultiDictProxy(MultiDict())
 WARNING = '299 - "A key in the address ends up in logs and histories: send it as X-API-Key"'
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Credential:
     """A secret and whether it came in the address."""
 
@@ -25,10 +26,12 @@ def find(headers: MultiMapping[str], query: MultiMapping[str]) -> Credential:
 
     Of a place that is there twice, the first non-empty counts.
     """
-    found = [key.strip() for key in headers.getall("X-API-Key", ())]
-    found += [_bearer(line) for line in headers.getall("Authorization", ())]
-    for secret in filter(None, found):
-        return Credential(secret)
+    for line in headers.getall("X-API-Key", ()):
+        if secret := line.strip():
+            return Credential(secret)
+    for line in headers.getall("Authorization", ()):
+        if secret := _bearer(line):
+            return Credential(secret)
     for name in QUERY_KEYS:
         for secret in filter(None, map(str.strip, query.getall(name, ()))):
             return Credential(secret, in_query=True)
@@ -64,4 +67,4 @@ def of_init(payload: Mapping[str, Any]) -> Credential:
 
 
 def of_request(request: web.Request) -> Credential:
-    return find(request.headers, request.query)
+    return find(request.headers, request.query if "?" in request.raw_path else _NO_QUERY)

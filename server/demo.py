@@ -5,7 +5,7 @@ Everything goes over HTTP to the running service, as a partner's backend and a c
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -63,7 +63,18 @@ class Partner:
     secret: str = field(repr=False)
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The answer's data. Raises DemoFailed with the errors' text."""
+        """The answer's data; told to come later, it does. Raises DemoFailed with the errors' text."""
+        while True:
+            body = await self._answer(query, variables)
+            error = (body.get("errors") or [None])[0]
+            if error is None:
+                data: dict[str, Any] = body["data"]
+                return data
+            if error["extensions"]["code"] != errors.RateLimited.code:
+                raise DemoFailed(error["message"])
+            await asyncio.sleep(error["extensions"]["retryAfter"])
+
+    async def _answer(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             async with self.http.post(
                 f"{self.url}/graphql",
@@ -75,10 +86,7 @@ class Partner:
             raise DemoFailed(
                 f"Nothing answers at {self.url}: start the service first (creator-graph serve)."
             ) from error
-        if body.get("errors"):
-            raise DemoFailed(body["errors"][0]["message"])
-        data: dict[str, Any] = body["data"]
-        return data
+        return body
 
 
 def names(count: int) -> list[str]:

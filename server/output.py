@@ -1,6 +1,7 @@
 """How commands speak: tables and sentences to people, one JSON value to scripts."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,11 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from services import errors
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, and nothing else.")]
 PIPE_WIDTH = 1_000
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 console = Console(highlight=False, soft_wrap=True)
 errors_to = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -24,7 +27,7 @@ def record(value: Mapping[str, Any], *, as_json: bool, note: str | None = None) 
         return
     width = max(len(name) for name in value)
     for name, shown in value.items():
-        console.print(f"[dim]{name.ljust(width)}[/]  {_text(shown)}", markup=True)
+        console.print(Text.assemble((name.ljust(width), "dim"), "  ", plain(_text(shown))))
     if note:
         console.print(f"[yellow]{note}[/]")
 
@@ -41,7 +44,7 @@ def records(values: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -
     for name in values[0]:
         table.add_column(name, overflow="fold")
     for value in values:
-        table.add_row(*(_text(shown) for shown in value.values()))
+        table.add_row(*(plain(_text(shown)) for shown in value.values()))
     # An id cut short names nothing: folded in a narrow window, whole in a pipe.
     wide = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
     wide.print(table)
@@ -54,10 +57,15 @@ def refuse(error: errors.ServiceError, *, as_json: bool) -> typer.Exit:
             json.dumps({"error": {"message": error.message, **error.extensions()}}, default=str) + "\n"
         )
     else:
-        errors_to.print(f"[red]{error.message}[/] [dim]({error.code})[/]")
+        errors_to.print(Text.assemble(plain(error.message, "red"), (f" ({error.code})", "dim")))
         if error.remedy:
-            errors_to.print(error.remedy)
+            errors_to.print(plain(error.remedy))
     return typer.Exit(1)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text that strangers may have written, printed as it is: it styles nothing, and moves no cursor."""
+    return Text(_CONTROL.sub("�", text), style)
 
 
 def _text(value: Any) -> str:

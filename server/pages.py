@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "connect-src 'self' ws: wss:; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; img-src 'self' data:; font-src 'self' data:; "  # our sockets are 'self' too
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {

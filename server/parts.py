@@ -1,6 +1,7 @@
 """What the composition root built, and where the app keeps it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -22,6 +23,8 @@ class Parts:
     persisted: Persisted
     sockets: Sockets
     connections: Connections
+    heard: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """See server.heard: what requests' headers said."""
 
 
 PARTS = web.AppKey("parts", Parts)

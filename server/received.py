@@ -1,6 +1,7 @@
 """An HTTP request read as a GraphQL request, within time and size. Every refusal is one of ours, never a traceback."""
 
 import asyncio
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from graph.context import Asked
+from server.heard import Heard
 from services import errors
 
 BODY_BYTES = 256 * 1024
@@ -27,15 +29,15 @@ _OFFERED = {
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
-async def read(request: web.Request, ip: str | None, country: str | None, request_id: str) -> Asked:
+async def read(request: web.Request, heard: Heard, request_id: str) -> Asked:
     """The operation asked for. Raises BadRequest, BodyTooLarge, UnsupportedMediaType, MethodNotAllowed."""
     if request.method == "GET":
         parameters = _from_query(request)
     elif request.method == "POST":
-        parameters = _object(await _body(request), "The body")
+        parameters = _object(await _body(request, heard.said.get("Content-Type")), "The body")
     else:
         raise errors.MethodNotAllowed("Send POST, or GET for queries.", remedy="Use POST.")
-    return asked(parameters, request.headers, ip, country, request_id)
+    return asked(parameters, heard.said, heard.ip, heard.visit.country, request_id)
 
 
 def asked(
@@ -77,13 +79,9 @@ def _from_query(request: web.Request) -> dict[str, Any]:
     return given
 
 
-async def _body(request: web.Request) -> bytes:
-    if request.content_type != JSON:
-        raise errors.UnsupportedMediaType(
-            "The body must be application/json.", remedy="Send Content-Type: application/json."
-        )
-    if (request.charset or "utf-8").lower().replace("_", "-") not in {"utf-8", "utf8"}:
-        raise errors.UnsupportedMediaType("The body must be UTF-8.", remedy="Send UTF-8.")
+async def _body(request: web.Request, content_type: str | None) -> bytes:
+    if content_type != JSON:  # as nearly everybody writes it
+        _check_type(request)
     if request.content.is_eof():  # it came with its headers, as small ones do
         whole = request.content.read_nowait()
         _check_size(len(whole))
@@ -101,6 +99,15 @@ async def _body(request: web.Request) -> bytes:
     except (web.HTTPException, web.RequestPayloadError) as error:
         raise errors.BadRequest("The body cannot be read.") from error
     return b"".join(parts)
+
+
+def _check_type(request: web.Request) -> None:
+    if request.content_type != JSON:
+        raise errors.UnsupportedMediaType(
+            "The body must be application/json.", remedy="Send Content-Type: application/json."
+        )
+    if (request.charset or "utf-8").lower().replace("_", "-") not in {"utf-8", "utf8"}:
+        raise errors.UnsupportedMediaType("The body must be UTF-8.", remedy="Send UTF-8.")
 
 
 def _check_size(size: int) -> None:
@@ -125,7 +132,7 @@ def _object(body: bytes, what: str) -> dict[str, Any]:
 
 def _query(parameters: Mapping[str, Any], *, needed: bool) -> str:
     query = parameters.get("query")
-    if query is None and not needed:
+    if not needed and query in (None, ""):  # the package graphql-ws cannot send a message without the member
         return ""
     if not isinstance(query, str) or not query.strip():
         raise errors.BadRequest("`query` is missing.", remedy='Send {"query": "{ viewer { keyName } }"}.')
@@ -161,13 +168,13 @@ def _most_credits(headers: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def answer_type(request: web.Request) -> str:
+@functools.lru_cache(maxsize=256)
+def answer_type(accept: str) -> str:
     """The media type to answer in: what Accept likes best of ours; events only where it likes them better than JSON.
 
     Raises NotAcceptable.
     """
-    accept = request.headers.get("Accept", "").strip()
-    if not accept:
+    if not accept.strip():
         return JSON
     best, liked, streamed = None, 0.0, 0.0
     for part in accept.split(","):

@@ -21,7 +21,9 @@ TEST_CLIENT = "creator-graph-test"
 class Settings(BaseSettings):
     """Lists are comma-separated. Empty text counts as not set."""
 
-    model_config = SettingsConfigDict(env_prefix="CREATOR_GRAPH_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CREATOR_GRAPH_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     database_url: str | None = Field(
         default=None, description="PostgreSQL 18; without it an embedded server is started."
@@ -53,6 +55,10 @@ class Settings(BaseSettings):
     rate_limits: Literal["memory", "postgres"] = Field(
         default="memory",
         description="Where requests are counted without Redis: postgres for several processes.",
+    )
+    broker_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Nodes of a RabbitMQ cluster that tells workers of jobs: amqp[s]://user:password@host/vhost.",
     )
     simulator_url: str | None = Field(
         default=None, description="Test mode's platforms; default: our own, PUBLIC_URL/simulators."
@@ -125,7 +131,7 @@ class Settings(BaseSettings):
         default=None, description="debug, info, warning or error; default info, for `run` warning."
     )
 
-    @field_validator("secret_keys", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("secret_keys", "trusted_proxies", "cors_origins", "broker_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -144,6 +150,15 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{origin!r} is no origin: scheme://host, or scheme://host:port, in lower case"
                 )
+        return value
+
+    @field_validator("broker_urls")
+    @classmethod
+    def _nodes(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for url in value:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+                raise ValueError("each is amqp://user:password@host:port/vhost, or amqps:// with TLS")
         return value
 
     @field_validator("trusted_proxies")
@@ -177,7 +192,8 @@ class Settings(BaseSettings):
 
     @cached_property
     def public(self) -> str:
-        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 -- compared, not bound
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 -- compared, not bound
+        host = f"[{host}]" if ":" in host else host
         return self.public_url or f"http://{host}:{self.port}"
 
     @cached_property

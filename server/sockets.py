@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 
 from graph import context as contexts
 from graph.execution import Answer
-from server import credentials, operations, received
+from server import connections, credentials, operations, received
 from server.parts import REQUEST_ID, Parts
 from services import callers, errors, sockets
 
@@ -69,6 +69,7 @@ class Socket:
         "__weakref__",
         "_caller",
         "_client",
+        "_init_by",
         "_inited",
         "_operations",
         "_place",
@@ -93,6 +94,7 @@ class Socket:
         self._inited = False
         self._served = 0
         self._quiet_since = asyncio.get_running_loop().time()
+        self._init_by = self._quiet_since + INIT_SECONDS  # whatever else it says until then
 
     # -- as connections know it
 
@@ -102,16 +104,15 @@ class Socket:
 
     @property
     def ends_at(self) -> datetime | None:
-        return _ends_at(self._caller)
+        return connections.ends_at(self._caller) if self._caller else None
 
     async def recheck(self, now: datetime) -> None:
         self._caller = await self._client.again(now)
 
     def look(self, now: float) -> None:
-        quiet = now - self._quiet_since
-        if self._caller is None and quiet >= INIT_SECONDS:
+        if self._caller is None and now >= self._init_by:
             self._end(4408, "Connection initialisation timeout")
-        elif not self._operations and quiet >= IDLE_SECONDS:
+        elif not self._operations and now - self._quiet_since >= IDLE_SECONDS:
             self._end(1000, "Idle")
 
     def refuse(self, error: errors.ServiceError) -> None:
@@ -130,11 +131,11 @@ class Socket:
     # -- what it does
 
     async def run(self) -> web.StreamResponse:
-        connections, places = self._client.parts.connections, self._client.parts.sockets
+        staying, places = self._client.parts.connections, self._client.parts.sockets
         self._ws.headers["X-Request-Id"] = self._request[REQUEST_ID]
         self._ws.headers["Server"] = "creator-graph"
         await self._ws.prepare(self._request)
-        connections.add(self)
+        staying.add(self)
         try:
             await self._listen()
         except Close as end:
@@ -142,7 +143,7 @@ class Socket:
         except ConnectionError:
             pass  # the client is gone
         finally:
-            connections.discard(self)
+            staying.discard(self)
             running = list(self._operations.values())
             for task in running:
                 task.cancel()
@@ -236,6 +237,8 @@ class Socket:
             await self._send({"id": id, "type": "complete"})
         except ConnectionError:
             pass  # the client is gone
+        except Exception as error:  # noqa: BLE001 -- the last net: masked and logged whole
+            await self._refuse(id, operations.refused(error, asked.request_id))
         finally:
             if self._operations.get(id) is task:
                 del self._operations[id]
@@ -275,13 +278,6 @@ def _id(message: Message) -> str:
     if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID:
         raise Close(4400, f"`id` must be text of 1 to {LONGEST_ID} characters")
     return id
-
-
-def _ends_at(caller: callers.Caller | None) -> datetime | None:
-    if caller is None:
-        return None
-    ends = [end for end in (caller.ends_at, caller.token_expires_at) if end]
-    return min(ends) if ends else None
 
 
 def _too_many() -> errors.ServiceError:

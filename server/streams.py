@@ -1,6 +1,7 @@
 """GraphQL over server-sent events: one operation a request (graphql-sse's "distinct connections" mode).
 
-Lines end in LF. What is refused before the first event is answered as JSON with its status.
+Lines end in LF. What is wrong with the document is an event, as graphql-sse's protocol wants it: its clients see of any
+other answer only that the stream broke. Whatever else is refused before the first event is JSON with its status.
 """
 
 import asyncio
@@ -16,12 +17,18 @@ from aiohttp import web
 from graph import context as contexts
 from graph import execution, subscriptions
 from graph.execution import Answer
-from server import operations
+from server import connections, operations
 from server.wire import MAY_CANCEL
 from services import callers, errors
 
 PING_SECONDS = 15.0
 MEDIA = "text/event-stream; charset=utf-8"
+OF_THE_DOCUMENT = {
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "OPERATION_RESOLUTION_FAILURE",
+    "BAD_USER_INPUT",
+}
 COMPLETE = b"event: complete\ndata: \n\n"
 PING = b":\n\n"
 
@@ -41,13 +48,12 @@ async def respond(
     parts = client.parts
     if operations.kind_of(parts, asked) != "subscription":
         async with aclosing(operations.answers_to(client, caller, asked)) as answers:
-            answer = await anext(answers)
-        return answer if answer.refused else await _whole(request, answer, headers)
+            return _whole(await anext(answers), headers)
     now = datetime.now(UTC)
     try:
         stream = subscriptions.begin(parts.engine, parts.services, client.again, asked, caller)
     except errors.ServiceError as error:
-        return await execution.failed(parts.services, caller, asked, error, now)
+        return _whole(await execution.failed(parts.services, caller, asked, error, now), headers)
     if parts.connections.leaving:
         raise errors.Unavailable
     place = await parts.sockets.take(caller, client.secret or "", "STREAM")
@@ -57,8 +63,10 @@ async def respond(
         parts.sockets.give_back(place)
 
 
-async def _whole(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
-    """A query or mutation: its one answer as an event."""
+def _whole(answer: Answer, headers: dict[str, str]) -> web.StreamResponse | Answer:
+    """One answer, as an event; as it is where it was refused for another reason than its document."""
+    if answer.refused and answer.refused not in OF_THE_DOCUMENT:
+        return answer
     body = framed(answer) + COMPLETE
     return web.Response(body=body, headers={**headers, "Content-Type": MEDIA, "Cache-Control": "no-store"})
 
@@ -80,8 +88,7 @@ class EventStream:
 
     @property
     def ends_at(self) -> datetime | None:
-        ends = [end for end in (self._caller.ends_at, self._caller.token_expires_at) if end]
-        return min(ends) if ends else None
+        return connections.ends_at(self._caller)
 
     async def recheck(self, now: datetime) -> None:
         self._caller = await self._client.again(now)
@@ -106,16 +113,16 @@ class EventStream:
         response = web.StreamResponse(
             headers={**headers, "Content-Type": MEDIA, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
-        connections = self._client.parts.connections
+        staying = self._client.parts.connections
         request[MAY_CANCEL] = functools.partial(bool, 1)
         await response.prepare(request)
-        connections.add(self)
+        staying.add(self)
         try:
             with suppress(ConnectionError):  # the client is gone
                 await self._write(response)
                 await response.write_eof()
         finally:
-            connections.discard(self)
+            staying.discard(self)
         return response
 
     async def _write(self, response: web.StreamResponse) -> None:

@@ -1,9 +1,10 @@
 """POST and GET /graphql: bytes in, bytes out. Every answer is JSON, in one shape, with its request id."""
 
 import functools
+import random
 import re
-import uuid
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -15,48 +16,54 @@ from graph import errors as reporting
 from graph import execution
 from graph.execution import Answer
 from server import browsers, cors, credentials, encoding, operations, received, sockets, streams, wire
+from server import heard as hearing
 from server.parts import PARTS, REQUEST_ID, Parts
-from services import addresses, callers, countries, errors
+from server.whole import Whole
+from services import callers, errors
 
 log = structlog.get_logger()
-SLOW = timedelta(seconds=1)
+SLOW_SECONDS = 1.0
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 # Refusals of a document that application/json tells with 200, as GraphQL over HTTP has it.
-_WELL_FORMED = {
-    "GRAPHQL_PARSE_FAILED",
-    "GRAPHQL_VALIDATION_FAILED",
-    "OPERATION_RESOLUTION_FAILURE",
-    "BAD_USER_INPUT",
-    "PERSISTED_QUERY_NOT_FOUND",
-}
+_WELL_FORMED = streams.OF_THE_DOCUMENT | {"PERSISTED_QUERY_NOT_FOUND"}
 VARY = "Accept, Accept-Encoding, Authorization, Origin, X-API-Key"
 # On every answer.
 SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
 
+async def posted(parts: Parts, request: web.Request) -> web.StreamResponse:
+    """POST /graphql, ahead of aiohttp's router and middlewares: the way nearly every request comes."""
+    heard = hearing.hear_again(request, parts)
+    started = _begin(request, heard.said.get("X-Request-Id"))
+    return _finish(request, parts, await _graphql(request, parts, heard), started)
+
+
 async def graphql(request: web.Request) -> web.StreamResponse:
     """One operation over HTTP, its events, or a socket for many."""
     parts = request.app[PARTS]
+    return await _graphql(request, parts, hearing.hear(request, parts))
+
+
+async def _graphql(request: web.Request, parts: Parts, heard: hearing.Heard) -> web.StreamResponse:
     request_id = request[REQUEST_ID]
     headers: dict[str, str] = {}
     media = received.JSON
     try:
         if request.method != "POST":
-            done = await _without_body(request, parts)
+            done = await _without_body(request, parts, heard.visit)
             if done is not None:
                 return done
-        credential = credentials.of_request(request)
-        if credential.in_query:
+        if heard.credential.in_query:
             headers["Warning"] = credentials.WARNING
-        wanted = received.answer_type(request)
+        wanted = received.answer_type(heard.said.get("Accept", ""))
         if wanted == received.EVENTS:
-            streamed = await _streamed(request, parts, headers)
+            streamed = await _streamed(request, parts, heard, headers)
             if isinstance(streamed, web.StreamResponse):
                 return streamed
             answer = streamed
         else:
             media = wanted
-            answer = await _answer(request, parts, credential, headers)
+            answer = await _answer(request, parts, heard, headers)
     except errors.ServiceError as refusal:
         answer = operations.refused(refusal, request_id)
         headers |= _credit_headers(answer) | _refusal_headers(refusal)
@@ -64,45 +71,47 @@ async def graphql(request: web.Request) -> web.StreamResponse:
         answer = _unexpected(error, request_id)
         headers |= _retry_headers(answer)
     response = _response(answer, media, headers)
-    if encoding.is_long(response) and encoding.may_gzip(request):
-        await encoding.shorten(response)
+    if encoding.is_long(response) and (how := encoding.coding(heard.said.get("Accept-Encoding", ""))):
+        await encoding.shorten(response, how)
     return response
 
 
-async def _without_body(request: web.Request, parts: Parts) -> web.StreamResponse | None:
+async def _without_body(
+    request: web.Request, parts: Parts, visit: contexts.Visit
+) -> web.StreamResponse | None:
     """A socket, or a browser that asks first; None for a GET like any other."""
     if request.method == "GET" and sockets.wanted(request):
-        return await sockets.serve(request, parts, _visit(request, parts))
+        return await sockets.serve(request, parts, visit)
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return cors.preflight(request, parts.settings.cors)
     return None
 
 
 async def _streamed(
-    request: web.Request, parts: Parts, headers: dict[str, str]
+    request: web.Request, parts: Parts, heard: hearing.Heard, headers: dict[str, str]
 ) -> web.StreamResponse | Answer:
     """Events; an answer where the operation was refused before the first."""
     credential = credentials.of_stream(request)
     if credential.in_query:
         headers["Warning"] = credentials.WARNING
-    visit = _visit(request, parts)
-    caller, asked = await _let_in(request, parts, credential.secret, visit, headers)
-    client = operations.Client(parts, visit, credential.secret)
+    caller, asked = await _let_in(request, parts, credential.secret, heard, headers)
+    client = operations.Client(parts, heard.visit, credential.secret)
     also = {"X-Request-Id": request[REQUEST_ID], **SAFE, **cors.headers(request, parts.settings.cors)}
     return await streams.respond(request, client, caller, asked, headers | also)
 
 
 async def _let_in(
-    request: web.Request, parts: Parts, secret: str | None, visit: contexts.Visit, headers: dict[str, str]
+    request: web.Request, parts: Parts, secret: str | None, heard: hearing.Heard, headers: dict[str, str]
 ) -> tuple[callers.Caller, contexts.Asked]:
     """Who asks, and what: counted, and with its text. Raises whatever refuses before an operation runs."""
+    visit = heard.visit
     caller, allowance = await contexts.build_context(parts.services, secret, visit, datetime.now(UTC))
     headers |= allowance.headers()
     if contexts.is_exposed(caller, visit):
         headers["Warning"] = ", ".join(filter(None, (headers.get("Warning"), browsers.EXPOSED)))
     try:
         contexts.check_exposure(parts.services, caller, visit)
-        asked = await received.read(request, str(visit.ip), visit.country, request[REQUEST_ID])
+        asked = await received.read(request, heard, request[REQUEST_ID])
         if asked.document_id is not None or asked.document_hash is not None or caller.trusted_only:
             asked = await parts.persisted.resolve(caller, asked)
         if request.method == "GET" and operations.kind_of(parts, asked) == "mutation":
@@ -114,15 +123,15 @@ async def _let_in(
 
 
 async def _answer(
-    request: web.Request, parts: Parts, credential: credentials.Credential, headers: dict[str, str]
+    request: web.Request, parts: Parts, heard: hearing.Heard, headers: dict[str, str]
 ) -> Answer:
-    caller, asked = await _let_in(request, parts, credential.secret, _visit(request, parts), headers)
+    caller, asked = await _let_in(request, parts, heard.credential.secret, heard, headers)
     request[wire.MAY_CANCEL] = functools.partial(_is_read, parts, asked)
     answer = await execution.answer(parts.engine, parts.services, caller, asked, datetime.now(UTC))
     headers |= _credit_headers(answer)
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    if answer.path and request.headers.get("X-Debug") == "path":
+    if answer.path and heard.said.get("X-Debug") == "path":
         headers["X-Execution-Path"] = answer.path
     return answer
 
@@ -130,21 +139,6 @@ async def _answer(
 def _is_read(parts: Parts, asked: contexts.Asked) -> bool:
     """What may end when nobody waits for it any more."""
     return operations.kind_of(parts, asked) != "mutation"
-
-
-def _visit(request: web.Request, parts: Parts) -> contexts.Visit:
-    ip = addresses.client_ip(request.remote, request.headers, parts.settings.networks)
-    hosts = (request.host.lower(), parts.settings.public_host)
-    country = _told_country(request, parts) or parts.countries.of(ip)
-    return contexts.Visit(ip, country, browsers.sent_by_page(request.headers, hosts))
-
-
-def _told_country(request: web.Request, parts: Parts) -> str | None:
-    """The country as a trusted proxy tells it."""
-    name = parts.settings.country_header
-    if not name or not addresses.is_trusted(request.remote, parts.settings.networks):
-        return None
-    return countries.code(request.headers.get(name))
 
 
 def _unexpected(error: Exception, request_id: str) -> Answer:
@@ -190,28 +184,23 @@ def _retry_headers(answer: Answer) -> dict[str, str]:
     return {"Retry-After": str(retry)} if retry is not None else {}
 
 
-def _response(answer: Answer, media: str, headers: dict[str, str]) -> web.Response:
+def _response(answer: Answer, media: str, headers: dict[str, str]) -> Whole:
     status = answer.status
     if media == received.JSON and answer.refused in _WELL_FORMED and status == 400:  # noqa: PLR2004 -- HTTP
         status = 200
-    return web.Response(
-        body=orjson.dumps(answer.body()),
-        status=status,
-        headers={
-            "Content-Type": f"{media}; charset=utf-8",
-            "Cache-Control": "no-store",
-            "Vary": VARY,
-            **headers,
-        },
-    )
+    headers = {
+        "Content-Type": f"{media}; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Vary": VARY,
+        **headers,
+    }
+    return Whole(status, headers, orjson.dumps(answer.body()))
 
 
 @web.middleware
 async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
     """Give each request an id (one sent in is kept), log it without its query, and hide what we run on."""
-    given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.match(given) else f"req_{uuid.uuid4().hex}"
-    started = datetime.now(UTC)
+    started = _begin(request, request.headers.get("X-Request-Id"))
     try:
         response: web.StreamResponse = await handler(request)
     except web.HTTPException as error:
@@ -219,8 +208,21 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
     except Exception as error:  # noqa: BLE001 -- the last net of every address: masked and logged whole
         answer = _unexpected(error, request[REQUEST_ID])
         response = _response(answer, received.JSON, _retry_headers(answer))
+    return _finish(request, request.app[PARTS], response, started)
+
+
+def _begin(request: web.Request, given: str | None) -> float:
+    if given is None or not _REQUEST_ID.match(given):
+        given = f"req_{random.getrandbits(128):032x}"
+    request[REQUEST_ID] = given
+    return time.monotonic()
+
+
+def _finish(
+    request: web.Request, parts: Parts, response: web.StreamResponse, started: float
+) -> web.StreamResponse:
+    """What every answer carries, and its line in the log."""
     if not response.prepared:
-        parts = request.app[PARTS]
         if parts.connections.leaving:
             response.force_close()
         if parts.settings.cors:
@@ -230,21 +232,22 @@ async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    _write_down(request, response.status, datetime.now(UTC) - started)
+    _write_down(request, parts, response.status, time.monotonic() - started)
     return response
 
 
-def _write_down(request: web.Request, status: int, took: timedelta) -> None:
+def _write_down(request: web.Request, parts: Parts, status: int, took: float) -> None:
     """A line for what was refused, failed or slow; for the rest at level debug alone: usage rows tell of them."""
-    worth_a_line = status >= 400 or took > SLOW  # noqa: PLR2004 -- HTTP
-    (log.info if worth_a_line else log.debug)(
-        "request",
-        request_id=request[REQUEST_ID],
-        method=request.method,
-        path=request.path,
-        status=status,
-        ms=round(took.total_seconds() * 1000, 1),
-    )
+    worth_a_line = status >= 400 or took > SLOW_SECONDS  # noqa: PLR2004 -- HTTP
+    if worth_a_line or parts.settings.log_level == "debug":
+        (log.info if worth_a_line else log.debug)(
+            "request",
+            request_id=request[REQUEST_ID],
+            method=request.method,
+            path=request.path,
+            status=status,
+            ms=round(took * 1000, 1),
+        )
 
 
 def _plain_refusal(error: web.HTTPException, request_id: str) -> web.StreamResponse:

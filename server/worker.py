@@ -1,15 +1,16 @@
 """The worker: runs the jobs, and what must be done now and then, until it is told to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import partitions
-from db.session import Database, raw
+from db import backends, partitions
+from db.session import Database, open_database, raw
 from services import (
     anomalies,
     connecting,
@@ -21,23 +22,49 @@ from services import (
     refusals,
     renewing,
     schedule,
+    sent_documents,
     shared_limits,
     sync,
+    thinning,
     usage,
 )
 from services.platforms import registry
 from services.vault import Vault
 
 CONCURRENCY = 20
+CONNECTIONS, PATIENCE_SECONDS = 3, 30.0
+GENTLE = backends.Way(niceness=10)
 SWEEP_EVERY = timedelta(seconds=30)
 PLAN_EVERY = timedelta(seconds=5)
+RELAY_EVERY = timedelta(seconds=1)
 RENEW_EVERY = timedelta(minutes=10)
 ANSWERS_EVERY = timedelta(hours=1)
+THIN_EVERY = timedelta(minutes=10)
 HOUSEKEEPING_EVERY = timedelta(days=1)
 ROLL_UP_EVERY = timedelta(minutes=1)
 ANOMALIES_EVERY = timedelta(minutes=3)
 
 log = structlog.get_logger(__name__)
+
+
+def way(*, beside: bool) -> backends.Way:
+    """How far a worker gives way. `beside`: there is an API on its machine, to which it leaves half of the cores."""
+    return dataclasses.replace(GENTLE, cores=backends.half_of_the_cores()) if beside else GENTLE
+
+
+async def connected(address: str, gives: backends.Way = GENTLE) -> Database:
+    """Few connections, that one waits for: however much there is to do, PostgreSQL does little of it at once.
+
+    Without a try before each use: a slice whose connection was lost comes again by itself.
+    """
+    return await open_database(
+        address,
+        readers=CONNECTIONS,
+        writers=CONNECTIONS,
+        patience=PATIENCE_SECONDS,
+        ping=False,
+        way=gives,
+    )
 
 
 async def run(
@@ -47,8 +74,9 @@ async def run(
     stop: asyncio.Event,
     *,
     concurrency: int = CONCURRENCY,
+    nodes: Sequence[str] = (),
 ) -> None:
-    """Work until `stop` is set; slices that run then end after their page."""
+    """Work until `stop` is set; slices that run then end after their page. `nodes`: the broker's addresses."""
     handlers: Mapping[str, jobs.Handler] = {
         jobs.SYNC_SLICE: lambda payload: sync.run_slice(database, vault, platforms, payload, stop=stop),
         jobs.ERASE: lambda payload: platform_events.erase_job(database, vault, payload),
@@ -61,11 +89,21 @@ async def run(
         jobs.Periodic("renew", RENEW_EVERY, lambda: renewing.renew_idle(database, vault, platforms)),
         jobs.Periodic("roll-up", ROLL_UP_EVERY, lambda: usage.roll_up(database)),
         jobs.Periodic("anomalies", ANOMALIES_EVERY, lambda: anomalies.find(database)),
+        jobs.Periodic("thin", THIN_EVERY, lambda: thinning.thin(database)),
         jobs.Periodic("answers", ANSWERS_EVERY, _transaction(database, _forget_answers)),
         jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
     ]
-    log.info("worker.started", concurrency=concurrency)
-    await jobs.Worker(database, handlers, periodics, concurrency).run(stop)
+    source = jobs.looking
+    if nodes:
+        # Here, because its client is loaded only where there is a broker.
+        from services import brokered  # noqa: PLC0415
+        from services.broker import Broker  # noqa: PLC0415
+
+        broker = Broker(nodes)
+        source = brokered.Source(broker, concurrency)
+        periodics.append(jobs.Periodic("relay", RELAY_EVERY, brokered.Relay(database, broker).run))
+    log.info("worker.started", concurrency=concurrency, broker=bool(nodes))
+    await jobs.Worker(database, handlers, periodics, concurrency, source).run(stop)
     log.info("worker.stopped")
 
 
@@ -94,6 +132,7 @@ async def _keep_house(session: AsyncSession) -> None:
     await partitions.drop_old(session, now, used_until={"usage_events": await usage.rolled_until(session)})
     await usage.forget_old(session, now)
     await anomalies.forget_old(session, now)
+    await sent_documents.forget_old(session, now)
     await connecting.forget_old(session, now)
     await public_videos.forget_old(session, now)
     await platform_events.forget_old(session)

@@ -27,7 +27,7 @@ def client_ip(peer: str | None, headers: Mapping[str, str], trusted: Sequence[Ne
     disagree prove nothing: then the peer's own address stands.
     """
     here = parse(peer or "") or HERE
-    if not is_trusted(peer, trusted):
+    if not trusted or not within(here, trusted):
         return here
     plain = _last_untrusted(here, _values(headers, "x-forwarded-for"), trusted)
     standard = _last_untrusted(here, _forwarded(headers), trusted)

@@ -93,6 +93,14 @@ async def key_left(connection: Connection, caller: callers.Caller) -> int | None
     return left
 
 
+async def covers(connection: Connection, caller: callers.Caller, charge: int, now: datetime) -> bool:
+    """Whether the caller could pay so much now: from the account's balance, and within the key's own limit."""
+    if not caller.livemode:
+        return True
+    account, of_key = await balance(connection, caller.account_id, now), await key_left(connection, caller)
+    return charge <= account.remaining and (of_key is None or charge <= of_key)
+
+
 async def show(connection: Connection, account_id: UUID, now: datetime, last: int = 20) -> Statement:
     """The balance and the last ledger rows. Raises NotFound."""
     stands = await balance(connection, account_id, now)

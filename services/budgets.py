@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
-
+from db.away import is_away
 from db.session import Database, raw
 from services.platforms import base
 
@@ -22,6 +20,8 @@ _PACIFIC_DAY = "((clock_timestamp() at time zone 'America/Los_Angeles')::date - 
 
 # The slots of the past fall out at the front, the claim goes into the newest; all or nothing, in one statement,
 # so that of all who claim at once no two count the same room. A clock that steps back makes nothing younger.
+# A claim need not be on disk before the call is sent: a crash of PostgreSQL forgets those of its last half second, and
+# if that was too many for once, the platform says so.
 _CLAIM = """
 insert into platform_budgets as b (platform, livemode, endpoint, slot, used)
 values ($1, $2, $3, {slot}, array_fill(0::int8, array[$4::int - 1]) || $5::int8)
@@ -31,7 +31,7 @@ on conflict (platform, livemode, endpoint) do update set
          || (case when {gone} = 0 then b.used[$4] else 0 end + $5::int8)
 where (select coalesce(sum(made), 0) from unnest(b.used) with ordinality as slots (made, place)
        where place > {gone}) + $5::int8 <= $6::int8
-returning true
+returning set_config('synchronous_commit', 'off', true) is not null
 """
 _GONE = "least(greatest(excluded.slot - b.slot, 0), $4)::int"
 
@@ -51,8 +51,6 @@ NEXT_DAY = """
 select (date_trunc('day', clock_timestamp() at time zone 'America/Los_Angeles') + interval '1 day')
        at time zone 'America/Los_Angeles'
 """
-
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError, TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,9 @@ class _Meter:
                 values = room if self.again == FREE_AGAIN else ()
                 now: datetime = await connection.fetchval("select clock_timestamp()")
                 again: datetime | None = await connection.fetchval(self.again, *values)
-        except AWAY as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             raise base.Transient("budget_away", f"{self.key[2]}: {type(error).__name__}") from None
         return again or now + timedelta(minutes=1), now
 

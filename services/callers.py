@@ -173,16 +173,20 @@ class Callers:
         """Whose secret it is, whether it still stands or not. Raises MISSING, MALFORMED, UNKNOWN; Unavailable."""
         if not secret:
             raise errors.Unauthenticated("MISSING")
-        if not key_format.looks_valid(secret, self._prefix):
-            raise errors.Unauthenticated("MALFORMED")
-        caller = await self._find(key_format.digest(secret), now)
+        digest = key_format.digest(secret)
+        caller = self._remembered(digest, now)
+        if caller is None:
+            if not key_format.looks_valid(secret, self._prefix):
+                raise errors.Unauthenticated("MALFORMED")
+            caller = await self._find(digest, now)
         if caller is None:
             raise errors.Unauthenticated("UNKNOWN")
         return caller
 
     async def of_key(self, account_id: UUID, key_id: UUID, now: datetime) -> Caller | None:
         """The caller of a key, whether it still stands or not. Raises Unavailable."""
-        return await self._find((account_id, key_id), now)
+        sought = (account_id, key_id)
+        return self._remembered(sought, now) or await self._find(sought, now)
 
     def forget(self, account_id: UUID) -> None:
         """Ask anew about an account's keys: something about them changed."""
@@ -195,12 +199,15 @@ class Callers:
         self._hints += 1
         self._kept.clear()
 
-    async def _find(self, sought: Sought, now: datetime) -> Caller | None:
+    def _remembered(self, sought: Sought, now: datetime) -> Caller | None:
         kept = self._kept.get(sought)
         # A clock set back must not keep an answer for longer.
-        if kept is not None and kept.since <= now < kept.since + self._for:
-            self._kept.move_to_end(sought)
-            return kept.caller
+        if kept is None or not kept.since <= now < kept.since + self._for:
+            return None
+        self._kept.move_to_end(sought)
+        return kept.caller
+
+    async def _find(self, sought: Sought, now: datetime) -> Caller | None:
         hints = self._hints
         caller = await self._ask(sought)
         # Unknown secrets are not kept: a key may be made in the next moment, and guesses would fill the room.

@@ -13,6 +13,7 @@ from services.vault import Vault
 CLAIM_LIFE = timedelta(minutes=2)
 
 RETURN_URLS = "select return_urls from accounts where id = $1"
+IS_SOMEBODYS = "select exists (select 1 from accounts where $1 = any(return_urls))"
 
 BEGIN = """
 insert into oauth_states (state_hash, account_id, livemode, platform, reference, return_url, redirect_uri,

@@ -202,6 +202,11 @@ async def forget_old(session: AsyncSession, now: datetime) -> None:
     await (await raw(session)).execute(connect_store.FORGET, now - KEPT)
 
 
+async def is_listed(connection: Connection, url: str) -> bool:
+    """Whether any account may be returned to there."""
+    return url.isascii() and url.isprintable() and await connection.fetchval(connect_store.IS_SOMEBODYS, url)
+
+
 def _check_listed(argument: str, url: str | None, allowed: Iterable[str]) -> None:
     if url is not None and url not in allowed:
         raise errors.BadUserInput(

@@ -46,10 +46,13 @@ class Hints:
     def __init__(self) -> None:
         self._woken = asyncio.Event()
         self._payloads: set[str] = set()
+        self._missed = False
 
     def tell(self, payload: str | None) -> None:
         """None: something may have been missed."""
-        if payload is not None:
+        if payload is None:
+            self._missed = True
+        else:
             self._payloads.add(payload)
         self._woken.set()
 
@@ -64,7 +67,9 @@ class Hints:
         except TimeoutError:
             return None
         self._woken.clear()
-        heard, self._payloads = frozenset(self._payloads), set()
+        # Of several, the one thing to know is that some may be missing.
+        heard = frozenset() if self._missed else frozenset(self._payloads)
+        self._payloads, self._missed = set(), False
         return heard
 
 
@@ -100,11 +105,6 @@ class Events:
             self._waiters[place].discard(hints)
             if not self._waiters[place]:
                 del self._waiters[place]
-
-    async def wait_for(self, sync_id: object, seconds: float) -> bool:
-        """Whether something was said about a sync within the time."""
-        with self.subscribe(SYNC, str(sync_id)) as hints:
-            return await hints.wait(seconds) is not None
 
     async def _run(self) -> None:
         while True:

@@ -4,14 +4,21 @@ Subscribed first, then read, then waited: nothing is missed in between. A tick s
 is true; whoever is woken for nothing finds the same as before.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
-from db.session import Database
+from db.away import is_away
+from db.session import Connection, Database
 from services import connecting, errors, events, sync
 
+T = TypeVar("T")
+
 REREAD_SECONDS = 30.0
+OUTAGE_SECONDS = 60.0
+RETRY_SECONDS = 1.0
 # Clocks of machines differ; who is named twice is found unchanged.
 MARGIN = timedelta(seconds=30)
 
@@ -50,8 +57,9 @@ class Follower:
         """Ticks of a sync; ends behind the one that saw its end. Raises NotFound, also when it was erased."""
         with self._events.subscribe(events.SYNC, str(sync_id)) as hints:
             while True:
-                async with self._database.read() as connection:
-                    status = await connection.fetchval(STATUS, *self._whose, sync_id, self._allowed)
+                status = await self._read(
+                    lambda connection: connection.fetchval(STATUS, *self._whose, sync_id, self._allowed)
+                )
                 if status is None:
                     raise errors.NotFound("sync")
                 yield sync_id
@@ -63,15 +71,15 @@ class Follower:
         """How a connect stands; ends with its end. Raises NotFound."""
         with self._events.subscribe(events.CONNECT, connecting.hint(state)) as hints:
             while True:
-                now = datetime.now(UTC)
-                async with self._database.read() as connection:
-                    found = await connecting.attempt(connection, *self._whose, state, now)
+                found = await self._read(
+                    lambda connection: connecting.attempt(connection, *self._whose, state, datetime.now(UTC))
+                )
                 if found is None:
                     raise errors.NotFound("connect")
                 yield found
                 if found.status != "PENDING":
                     return
-                left = (found.expires_at - now).total_seconds()
+                left = (found.expires_at - datetime.now(UTC)).total_seconds()
                 await hints.wait(min(max(left, 1.0), REREAD_SECONDS))
 
     async def creators(self, wanted: Sequence[UUID] | None) -> AsyncGenerator[UUID, None]:
@@ -94,8 +102,9 @@ class Follower:
     async def _known(self, wanted: Sequence[UUID]) -> Sequence[UUID]:
         unique = list(dict.fromkeys(wanted))
         if unique:
-            async with self._database.read() as connection:
-                known = await connection.fetchval(KNOWN, *self._whose, unique, self._allowed)
+            known = await self._read(
+                lambda connection: connection.fetchval(KNOWN, *self._whose, unique, self._allowed)
+            )
             if known != len(unique):
                 raise errors.NotFound("creator")
         return unique
@@ -107,8 +116,21 @@ class Follower:
         return sorted(named)
 
     async def _moved(self, wanted: Sequence[UUID] | None, since: datetime) -> list[UUID]:
-        async with self._database.read() as connection:
-            rows = await connection.fetch(
-                MOVED, *self._whose, since, self._allowed, None if wanted is None else list(wanted)
-            )
+        held = None if wanted is None else list(wanted)
+        rows = await self._read(
+            lambda connection: connection.fetch(MOVED, *self._whose, since, self._allowed, held)
+        )
         return [row["creator_id"] for row in rows]
+
+    async def _read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+        """What is read; an outage is sat out, since it wakes everybody: hints come over a connection of their own."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + OUTAGE_SECONDS
+        while True:
+            try:
+                async with self._database.read() as connection:
+                    return await read(connection)
+            except Exception as error:
+                if not is_away(error) or clock() >= until:
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)

@@ -2,6 +2,7 @@
 
 A refresh token works once. So whoever refreshes holds the grant's lease, writes only over the version it
 read, and nobody else asks the platform meanwhile; no transaction is open while the platform is asked.
+A refresher that dies between the platform's answer and the write takes the new token with it (docs/grants.md).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from db.away import is_away
 from db.session import Connection, Database, raw
 from services import refusals
 from services.platforms import base, registry
@@ -25,6 +27,11 @@ ENDLESS_LIFE = timedelta(
 LEASE = timedelta(seconds=30)  # longer than a refresh and its one repetition can take
 PAUSE_SECONDS = 0.05
 PATIENCE_SECONDS = 20.0
+KEEP_SECONDS = 60.0
+"""How long new tokens, whose old ones are spent, wait in memory for a database that is away."""
+
+REFUSED, INTERRUPTED = "REFUSED", "REFRESH_INTERRUPTED"
+"""Why a grant needs to be connected again: `Grant.reason` in the schema."""
 
 # The creator's row beside the grant's: whose tokens they are comes from there.
 READ = """
@@ -45,43 +52,51 @@ on conflict (account_id, creator_id) do update set
   refresh_expires_at = case when excluded.refresh_token is null then g.refresh_expires_at
                             else excluded.refresh_expires_at end,
   expires_at = excluded.expires_at, refreshed_at = excluded.refreshed_at, version = g.version + 1,
-  lease_until = null, renew_at = excluded.renew_at, refused_at = null
+  lease_until = null, renew_at = excluded.renew_at, refused_at = null, reason = null, unsure_since = null
 where g.livemode = excluded.livemode
 """
 
-# The lease: of all who find the same version stale, one row comes back to one.
+# The lease: of all who find the same version stale, one row comes back to one. It says whether an earlier
+# refresh of this version never told its end: the platform may have replaced the token, and nobody heard.
 CLAIM = """
-update grants set lease_until = now() + $5
+update grants set lease_until = now() + $5, unsure_since = coalesce(unsure_since, now())
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4 and status = 'ACTIVE'
   and (lease_until is null or lease_until < now())
-returning version
+returning old.unsure_since is not null as unsure
 """
 
 # Compare and swap: a reconnect that came in between has newer tokens than ours.
 SWAP = """
 update grants set scopes = $5, access_token = $6, refresh_token = coalesce($7, refresh_token), expires_at = $8,
-  refresh_expires_at = $9, refreshed_at = $10, renew_at = $11, version = version + 1, lease_until = null
+  refresh_expires_at = $9, refreshed_at = $10, renew_at = $11, version = version + 1, lease_until = null,
+  unsure_since = null
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 returning version
 """
 
 RELEASE = """
-update grants set lease_until = null
+update grants set lease_until = null, unsure_since = case when $5 then unsure_since end
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 """
 
 # Only over the version that was refused: newer tokens may live.
 BURY = """
-update grants set status = 'NEEDS_REAUTH', lease_until = null, refused_at = case when $5 then now() end
+update grants set status = 'NEEDS_REAUTH', lease_until = null, refused_at = now(), reason = $5,
+  unsure_since = null
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 returning version
 """
 
 log = structlog.get_logger(__name__)
+_REFRESHING: "set[asyncio.Task[Held]]" = set()
 
 
 class Dead(base.ReconnectRequired):
     """There is no living grant: it was judged already."""
+
+
+class Unheard(base.ReconnectRequired):
+    """Refused right after an attempt whose answer did not come: that one may have spent the token."""
 
 
 @dataclass(frozen=True)
@@ -203,19 +218,23 @@ async def renewed(
         held = _living(await read(database, vault, whose))
         if held.version != version:
             return held
-        if await _changed(database, CLAIM, whose, version, LEASE):
-            refreshing = asyncio.create_task(_refresh(database, vault, platforms, held))
+        unsure = await _claimed(database, whose, version)
+        if unsure is not None:
+            refreshing = asyncio.create_task(_refresh(database, vault, platforms, held, unsure=unsure))
+            _REFRESHING.add(refreshing)
+            refreshing.add_done_callback(_REFRESHING.discard)
             return await asyncio.shield(refreshing)
         await asyncio.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311 -- spreads, hides nothing
     raise base.Transient("refresh_busy", "Another refresh of this grant does not end.")
 
 
-async def bury(database: Database, whose: Whose, version: int) -> bool:
-    """Mark the grant NEEDS_REAUTH, unless its tokens are newer. For who knows it dead: the platform told us."""
-    return await _changed(database, BURY, whose, version, False)
+async def finish_refreshes() -> None:
+    """Wait for the refreshes whose callers are gone: a process that ends in order loses no token."""
+    while _REFRESHING:
+        await asyncio.gather(*_REFRESHING, return_exceptions=True)
 
 
-async def judge(database: Database, held: Held) -> bool:
+async def judge(database: Database, held: Held, reason: str = REFUSED) -> bool:
     """A definitive refusal: NEEDS_REAUTH, unless the tokens are newer than those that were refused.
 
     Raises Transient when many are refused alike: then it is the platform's trouble, and no grant changes.
@@ -223,12 +242,13 @@ async def judge(database: Database, held: Held) -> bool:
     async with database.write() as session:
         connection = await raw(session)
         wave = await refusals.is_wave(connection, held.platform, held.whose.livemode)
-        buried = not wave and await connection.fetchval(BURY, *held.whose.key, held.version, True) is not None
+        values = (*held.whose.key, held.version, reason)
+        buried = not wave and await connection.fetchval(BURY, *values) is not None
     if wave:
-        await _changed(database, RELEASE, held.whose, held.version)
+        await _changed(database, RELEASE, held.whose, held.version, reason == INTERRUPTED)
         raise base.Transient("refused_alike", "The platform refuses many grants at once.")
     if buried:
-        log.info("grant.needs_reauth", creator=str(held.whose.creator_id))
+        log.info("grant.needs_reauth", creator=str(held.whose.creator_id), reason=reason)
     return buried
 
 
@@ -238,30 +258,47 @@ def _living(held: Held | None) -> Held:
     return held
 
 
-async def _refresh(database: Database, vault: Vault, platforms: registry.Platforms, held: Held) -> Held:
+async def _refresh(
+    database: Database, vault: Vault, platforms: registry.Platforms, held: Held, *, unsure: bool
+) -> Held:
     """Ask the platform, as the holder of the lease, and write over the version that was read."""
+    connector = platforms.connector(held.platform, held.whose.livemode)
     try:
-        fresh = await _ask(platforms.connector(held.platform, held.whose.livemode), held.tokens)
-    except base.ReconnectRequired:
-        return await _refused(database, vault, held)
-    except BaseException:
-        await _changed(database, RELEASE, held.whose, held.version)
+        fresh = await _ask(connector, held.tokens)
+    except base.ReconnectRequired as refusal:
+        cut = connector.rotates and (unsure or isinstance(refusal, Unheard))
+        return await _refused(database, vault, held, INTERRUPTED if cut else REFUSED)
+    except BaseException as failure:
+        unheard = not isinstance(failure, base.Failure) or isinstance(failure, base.Transient)
+        await _changed(database, RELEASE, held.whose, held.version, unsure or unheard)
         raise
-    if await _swapped(database, vault, held, fresh, now := datetime.now(UTC)):
+    if await _kept(database, vault, held, fresh, now := datetime.now(UTC)):
+        await _count_accepted(database, held)
         return replace(held, tokens=fresh, refreshed_at=now, version=held.version + 1)
     return _living(await read(database, vault, held.whose))
 
 
-async def _swapped(database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime) -> bool:
+async def _kept(database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime) -> bool:
+    """Write the new tokens; the old ones are spent, so a database that is away is waited for.
+
+    Nothing else is in the transaction: until it ends, only this process has the tokens.
+    """
     access, refresh = _seal(vault, held.whose, fresh)
     values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
+    end = asyncio.get_running_loop().time() + KEEP_SECONDS
+    while True:
+        try:
+            return await _changed(database, SWAP, held.whose, held.version, *values, _renew_at(fresh, now))
+        except Exception as error:
+            if not is_away(error) or asyncio.get_running_loop().time() > end:
+                raise
+            log.warning("grant.not_kept_yet", creator=str(held.whose.creator_id), kind=type(error).__name__)
+        await asyncio.sleep(PAUSE_SECONDS * 4)
+
+
+async def _count_accepted(database: Database, held: Held) -> None:
     async with database.write() as session:
-        connection = await raw(session)
-        swapped = await connection.fetchval(
-            SWAP, *held.whose.key, held.version, *values, _renew_at(fresh, now)
-        )
-        await refusals.accepted(connection, held.platform, held.whose.livemode)
-    return swapped is not None
+        await refusals.accepted(await raw(session), held.platform, held.whose.livemode)
 
 
 async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
@@ -270,12 +307,15 @@ async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
         return await connector.refresh(tokens)
     except base.Transient:
         await asyncio.sleep(PAUSE_SECONDS + random.random() / 2)  # noqa: S311 -- spreads, hides nothing
+    try:
         return await connector.refresh(tokens)
+    except base.ReconnectRequired as refusal:
+        raise Unheard(refusal.code, refusal.message, log_id=refusal.log_id) from refusal
 
 
-async def _refused(database: Database, vault: Vault, held: Held) -> Held:
+async def _refused(database: Database, vault: Vault, held: Held, reason: str) -> Held:
     """A definitive no: judged only after looking whether somebody else has newer tokens."""
-    if await judge(database, held):
+    if await judge(database, held, reason):
         raise Dead("invalid_grant", "The platform refuses the refresh token.")
     return _living(await read(database, vault, held.whose))
 
@@ -293,6 +333,14 @@ def _seal(vault: Vault, whose: Whose, tokens: base.Tokens) -> tuple[bytes, bytes
         vault.seal(tokens.access_token, whose.place("access")),
         None if refresh is None else vault.seal(refresh, whose.place("refresh")),
     )
+
+
+async def _claimed(database: Database, whose: Whose, version: int) -> bool | None:
+    """None: somebody else refreshes; else whether an earlier refresh of this version never told its end."""
+    async with database.write() as session:
+        connection = await raw(session)
+        unsure: bool | None = await connection.fetchval(CLAIM, *whose.key, version, LEASE)
+    return unsure
 
 
 async def _changed(database: Database, statement: str, whose: Whose, version: int, *values: object) -> bool:

@@ -1,4 +1,4 @@
-"""Background jobs: the only module that knows the queue engine (PgQueuer, on our own PostgreSQL).
+"""Background jobs: with `services.brokered` the only module that knows the queue engine (PgQueuer, on PostgreSQL).
 
 A job says "look at this row"; the row is the truth. A job may run twice, or be lost with its worker:
 handlers are fenced, and the sweeper in `services.schedule` finds rows that no job speaks of.
@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import json
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -39,6 +40,10 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 RESTART_SECONDS = 1.0
 LOG_KEPT = timedelta(days=7)
 
+# What the engine writes by itself (who took a job, that it is done) need not be on disk: after a crash of PostgreSQL
+# a job runs again, and finds its slice over.
+OF_THE_QUEUE = {"application_name": "creator-graph worker", "synchronous_commit": "off"}
+
 # Keys read `<id>:<slice>`; held (failed) rows count too, and no index covers those: the queue is short.
 FORGET = f"delete from {TABLE} where split_part(dedupe_key, ':', 1) = any($1::text[])"  # noqa: S608 -- our constant
 
@@ -57,6 +62,9 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[timedelta | None]]
 
 before the same job runs again.
 """
+
+Source = Callable[[Connection, asyncio.Event], AbstractAsyncContextManager[Queries]]
+"""Where the engine finds its jobs on this connection, until the event is set."""
 
 
 class Broken(Exception):
@@ -119,6 +127,12 @@ async def trim(session: AsyncSession) -> None:
         await connection.execute(statement, LOG_KEPT)
 
 
+@contextlib.asynccontextmanager
+async def looking(connection: Connection, stop: asyncio.Event) -> AsyncIterator[Queries]:
+    """Jobs are found by looking at their rows."""
+    yield Queries.from_asyncpg_connection(connection)
+
+
 @dataclass(frozen=True)
 class Periodic:
     """Something a worker does now and then, harmless when several workers do it at once."""
@@ -136,6 +150,7 @@ class Worker:
     handlers: Mapping[str, Handler]
     periodics: Sequence[Periodic] = ()
     concurrency: int = 20
+    source: Source = looking
     _stop: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -153,19 +168,20 @@ class Worker:
     async def _once(self) -> None:
         """One life of the engine: it ends with the database or with us."""
         try:
-            connection = await self.database.connect(application_name="creator-graph worker")
+            connection = await self.database.connect(**OF_THE_QUEUE)
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             await self._rest(type(error).__name__)
             return
         try:
-            await self._consume(connection)
+            async with self.source(connection, self._stop) as rows:
+                await self._consume(connection, rows)
         except Exception as error:  # noqa: BLE001 -- whatever ended the engine, the next life may work
             await self._rest(type(error).__name__)
         finally:
             connection.terminate()
 
-    async def _consume(self, connection: asyncpg.Connection) -> None:
-        manager = QueueManager(Queries.from_asyncpg_connection(connection))
+    async def _consume(self, connection: asyncpg.Connection, rows: Queries) -> None:
+        manager = QueueManager(rows)
         for name, handler in self.handlers.items():
             manager.entrypoint(name, on_failure="hold")(_guarded(name, handler))
         stopping = asyncio.create_task(_pass_on(self._stop, manager.shutdown))

@@ -5,12 +5,11 @@ an account that runs out refuses only its own; a key that no longer stands gets 
 a balance is a ledger row of the same commit, the change of month too.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from services import callers, errors
 
@@ -170,7 +169,7 @@ select s.ord, s.verdict, s.charged, s.room, s.key_room, l.granted, l.period
 LONGEST_OPERATION = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
     """One operation, as it is charged and written down."""
 
@@ -180,12 +179,13 @@ class Usage:
     duration_us: int = 0
     operation: str | None = None
     operation_hash: bytes | None = None
-    coordinates: Mapping[str, Any] = field(default_factory=dict)
+    coordinates: str = "{}"
+    """By schema coordinate, how many and for how much: JSON."""
     ip: str | None = None
     country: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """What was charged, and the balance after it."""
 
@@ -207,7 +207,7 @@ def columns(usages: Sequence[Usage], gated: Sequence[bool]) -> tuple[list[Any], 
         [usage.credits for usage in usages],
         [_plain(usage.operation) for usage in usages],
         [usage.operation_hash for usage in usages],
-        [orjson.dumps(usage.coordinates).decode() for usage in usages],
+        [usage.coordinates for usage in usages],
         [usage.code for usage in usages],
         [usage.duration_us for usage in usages],
         [usage.ip for usage in usages],
@@ -217,18 +217,25 @@ def columns(usages: Sequence[Usage], gated: Sequence[bool]) -> tuple[list[Any], 
 
 def outcome(row: Any, usage: Usage) -> Outcome:
     """What a row of the statement says about its operation."""
-    verdict, charged, remaining, limit = row["verdict"], row["charged"], row["room"] or 0, row["granted"] or 0
-    reset_at = next_month(row["period"] or datetime.now(UTC))
+    _, verdict, charged, room, key_room, granted, period = row
+    remaining, reset_at = room or 0, next_month(period or datetime.now(UTC))
     if verdict is None:
-        return Settled(charged, remaining, limit, reset_at)
+        return Settled(charged, remaining, granted or 0, reset_at)
     if verdict == "CREDITS":
         return errors.CreditsExhausted(usage.credits, remaining, reset_at)
     if verdict == "KEY":
-        return errors.KeyCreditsExhausted(usage.credits, row["key_room"], reset_at)
+        return errors.KeyCreditsExhausted(usage.credits, key_room, reset_at)
     if verdict == "PLAN":
         return callers.no_api_access()
     by_token = usage.caller.token_expires_at is not None
     return errors.InvalidToken(verdict) if by_token else errors.Unauthenticated(verdict)
+
+
+def stood(outcome: Outcome) -> Settled:
+    """What was settled; raises the refusal."""
+    if isinstance(outcome, errors.ServiceError):
+        raise outcome
+    return outcome
 
 
 def month_of(at: datetime) -> datetime:
@@ -236,6 +243,7 @@ def month_of(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+@functools.lru_cache(maxsize=8)
 def next_month(period: datetime) -> datetime:
     start = month_of(period)
     return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)

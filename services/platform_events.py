@@ -56,7 +56,8 @@ on conflict (digest) do nothing returning digest
 
 # Definitive, so nothing that undoes a wave of refusals may find it: `refused_at` stays empty.
 REFUSED = """
-update grants set status = 'NEEDS_REAUTH', lease_until = null, refused_at = null, renew_at = null
+update grants set status = 'NEEDS_REAUTH', reason = 'REMOVED', lease_until = null, unsure_since = null,
+  refused_at = null, renew_at = null
 where account_id = $1 and livemode = $2 and creator_id = $3 and status = 'ACTIVE'
 """
 NOT_DUE = "update creators set next_sync_at = null where account_id = $1 and livemode = $2 and id = $3"

@@ -4,6 +4,7 @@ An answer is kept once for all accounts of a world: it is public, and names no a
 disconnect erases of it is in `ERASE`; an unlogged table, so that no backup brings it back.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,12 +44,12 @@ on conflict (livemode, platform, external_id) do update set found = excluded.fou
   html = excluded.html, expires_at = excluded.expires_at
 """
 
-# By the index on the id that stands in a video's address.
+# By the index on the id that stands in a video's address; for who is held to certain creators, among those alone.
 OWN = f"""
 select v.id, v.external_id from videos v
 join creators c on (c.account_id, c.id) = (v.account_id, v.creator_id)
 where v.account_id = $1 and v.livemode = $2 and {PUBLIC_ID.replace("url", "v.url").replace("external_id", "v.external_id")} = $4
-  and v.gone_at is null and c.platform = $3 and c.livemode = $2
+  and v.gone_at is null and c.platform = $3 and c.livemode = $2 and ($5::uuid[] is null or c.id = any($5))
 order by c.connected_at desc limit 1
 """  # noqa: S608 -- our constant
 
@@ -93,9 +94,13 @@ async def fetch(
     account_id: UUID,
     livemode: bool,
     link: video_links.Link,
+    allowed: Collection[UUID] | None = None,
     now: datetime | None = None,
 ) -> PublicVideo:
-    """What the platform tells, asked or kept. Raises NotFound where there is nothing for everyone, PlatformError."""
+    """What the platform tells, asked or kept. Raises NotFound where there is nothing for everyone, PlatformError.
+
+    `allowed`: the creators that may be known of; None: all of the account's.
+    """
     moment = now or datetime.now(UTC)
     source, http = platforms.oembed_of(link.platform, livemode)
     async with database.read() as connection:
@@ -108,8 +113,9 @@ async def fetch(
         missing = errors.NotFound("public video")
         missing.remedy = "Check the address; a private or removed video is not told about."
         raise missing
+    held = None if allowed is None else list(allowed)
     async with database.read() as connection:
-        own = await connection.fetchrow(OWN, account_id, livemode, link.platform, link.id)
+        own = await connection.fetchrow(OWN, account_id, livemode, link.platform, link.id, held)
     named = None if link.platform == "INSTAGRAM" else link.id  # its addresses bear a word, not the id
     return PublicVideo(
         link.url, link.platform, own["external_id"] if own else named, told, own["id"] if own else None

@@ -30,7 +30,7 @@ class Bucket(NamedTuple):
     key_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Share:
     """How one limit stands. `full_in`: seconds, rounded up, until all of it is there again."""
 
@@ -40,7 +40,7 @@ class Share:
     full_in: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Allowance:
     """How a caller's limits stand. `limit` 0: unlimited."""
 
@@ -93,6 +93,8 @@ class RateLimits:
         `nodes`: how many processes count for themselves, so that each lets a share of it through.
         """
         at = nanoseconds(now)
+        if not caller.requests_per_minute and not caller.account_requests_per_minute:
+            return Allowance(0, UNLIMITED, now, ())
         taken: dict[Bucket, int] = {}
         wait = 0
         for _name, bucket, limit in _limits(caller):

@@ -41,7 +41,7 @@ with found as (
   update creators c set next_sync_at = now() + random() * $3::interval
   from found where (c.account_id, c.id) = (found.account_id, found.id)
 )
-update grants g set status = 'ACTIVE', refused_at = null
+update grants g set status = 'ACTIVE', refused_at = null, reason = null
 from found where (g.account_id, g.creator_id) = (found.account_id, found.id) and g.status = 'NEEDS_REAUTH'
 """
 

@@ -36,7 +36,10 @@ async def renew_idle(database: Database, vault: Vault, platforms: registry.Platf
         async with turn:
             return await _renew(database, vault, platforms, whose)
 
-    renewed = await asyncio.gather(*(one(grants.Whose(*row)) for row in rows))
+    try:
+        renewed = await asyncio.gather(*(one(grants.Whose(*row)) for row in rows))
+    finally:
+        await grants.finish_refreshes()  # who is told to stop in the middle still keeps the new tokens
     return sum(renewed)
 
 

@@ -8,16 +8,15 @@ import asyncio
 import contextlib
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 import structlog
-from sqlalchemy import exc
 
+from db.away import is_away
 from db.session import Connection, Database, raw
 from services import callers, errors
 
@@ -26,7 +25,6 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=45)
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 0.3
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, exc.DBAPIError, exc.TimeoutError)
 
 Kind = Literal["SOCKET", "STREAM"]
 
@@ -113,9 +111,7 @@ class Sockets:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
             if self._process is not None:
-                with contextlib.suppress(*AWAY):
-                    async with self._database.write() as session:
-                        await (await raw(session)).execute(LEAVE, self._process)
+                await self._gone(self._process)
 
     async def take(self, caller: callers.Caller, secret: str, kind: Kind) -> Place:
         """Raises TooManySockets, Unavailable."""
@@ -127,8 +123,11 @@ class Sockets:
             if most is not None:  # one that just ended may not be written off yet
                 await asyncio.sleep(RETRY_SECONDS)
                 most = await self._claim(place, caller.max_websockets)
-        except AWAY as error:
-            raise errors.Unavailable from error
+        except BaseException as error:
+            self._write_off([place])  # it may be taken all the same: a commit's answer gets lost
+            if is_away(error):
+                raise errors.Unavailable from error
+            raise
         if most is not None:
             raise TooManySockets(most, "sockets" if kind == "SOCKET" else "event streams")
         self._held[place.id] = place
@@ -136,10 +135,12 @@ class Sockets:
 
     def give_back(self, place: Place) -> None:
         """At leisure, and for all that end at once in one go."""
-        if self._held.pop(place.id, None) is None:
-            return
-        self._left.add(place.id)
-        if self._leaving is None or self._leaving.done():
+        if self._held.pop(place.id, None) is not None:
+            self._write_off([place])
+
+    def _write_off(self, places: Iterable[Place]) -> None:
+        self._left.update(place.id for place in places)
+        if self._left and (self._leaving is None or self._leaving.done()):
             self._leaving = asyncio.create_task(self._leave(), name="sockets given back")
 
     async def _claim(self, place: Place, token_most: int) -> int | None:
@@ -169,23 +170,36 @@ class Sockets:
                 async with self._database.write() as session:
                     await (await raw(session)).execute(RELEASE, self._process, list(left))
                 self._left -= left
-            except AWAY:
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 await asyncio.sleep(1)
+
+    async def _gone(self, process: UUID) -> None:
+        try:
+            async with self._database.write() as session:
+                await (await raw(session)).execute(LEAVE, process)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("sockets.left_to_expire", kind=type(error).__name__)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
+                held: list[Place] = []
                 async with self._database.write() as session:
                     connection = await raw(session)
                     if await connection.fetchval(BEAT, self._process, LEASE):
-                        await self._write_again(connection)
+                        held = list(self._held.values())
+                        await self._write_again(connection, held)
                     await connection.execute(BURY)
-            except AWAY as error:
+                self._write_off(place for place in held if place.id not in self._held)
+            except Exception as error:  # noqa: BLE001 -- the next beat may be heard
                 log.warning("sockets.beat_missed", kind=type(error).__name__)
 
-    async def _write_again(self, connection: Connection) -> None:
-        held = list(self._held.values())
+    async def _write_again(self, connection: Connection, held: Sequence[Place]) -> None:
         columns = [
             [getattr(place, name) for place in held]
             for name in ("account_id", "id", "livemode", "kind", "token")

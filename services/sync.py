@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.away import is_away
 from db.session import Database, raw
 from services import errors, events, grants, jobs, lookback, sync_store
 from services.platforms import base, registry
@@ -30,6 +31,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 GIVE_UP_WAITING = timedelta(days=7)  # for a platform that names a time, again and again
 SPREAD_FIRST, SPREAD_SHARE, SPREAD_MOST = 0.5, 0.1, 3_600.0
 REREAD_SECONDS = 2.0
+DATABASE_WAIT = 5.0
 
 ENDED = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"})
 AWAITED = frozenset({"MANUAL", "CONNECT"})
@@ -116,6 +118,22 @@ async def run_slice(
     stop: asyncio.Event | None = None,
 ) -> timedelta | None:
     """Read one slice. None: done, or not ours any more; else how long to wait before it is tried again."""
+    try:
+        return await _run(database, vault, platforms, payload, stop or asyncio.Event())
+    except Exception as error:
+        if not is_away(error):
+            raise
+        log.warning("sync.database_away", sync=payload["sync_id"], kind=type(error).__name__)
+        return timedelta(seconds=DATABASE_WAIT * (0.5 + random.random()))  # noqa: S311 -- spreads, hides nothing
+
+
+async def _run(
+    database: Database,
+    vault: Vault,
+    platforms: registry.Platforms,
+    payload: Mapping[str, Any],
+    stop: asyncio.Event,
+) -> timedelta | None:
     async with database.write() as session:
         run = await sync_store.take(
             await raw(session),
@@ -127,8 +145,7 @@ async def run_slice(
         )
     if run is None:
         return None
-    priority = payload.get("priority", jobs.LATER)
-    slice_ = _Slice(database, vault, platforms, run, stop or asyncio.Event(), priority)
+    slice_ = _Slice(database, vault, platforms, run, stop, payload.get("priority", jobs.LATER))
     try:
         return await slice_.read()
     except sync_store.Superseded:
@@ -148,6 +165,10 @@ class _Slice:
     priority: int = jobs.LATER
     back_to: datetime | None = field(default=None, init=False)
     held: grants.Held | None = field(default=None, init=False, repr=False)
+    stored: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stored = self.run.pages
 
     async def read(self) -> timedelta | None:
         if self.run.failures > MOST_FAILURES:
@@ -197,7 +218,7 @@ class _Slice:
         run = self.run
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, run)
+            await sync_store.hold(connection, run, self.stored)
             await sync_store.write_page(connection, run, videos, saved)
             if saved["next"] is None:
                 await self._finish_walk(connection, saved["skipped"], self.back_to if behind else None)
@@ -208,6 +229,7 @@ class _Slice:
                 slice_ = await connection.fetchval(sync_store.NEXT_SLICE, *run.key)
                 following = job(run.account_id, run.livemode, run.id, slice_)
                 await jobs.enqueue(session, jobs.SYNC_SLICE, *following, priority=self.priority, delay=pause)
+        self.stored = saved["pages"]
 
     async def _finish_walk(self, connection: Any, skipped: int, back_to: datetime | None) -> None:
         """`back_to`: where the walk stopped by itself; None: at the last video."""
@@ -222,7 +244,7 @@ class _Slice:
         self.back_to = lookback.back_to(run.trigger, run.read_deep_at, run.read_whole_at, datetime.now(UTC))
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, self.run)
+            await sync_store.hold(connection, self.run, self.stored)
             await sync_store.write_profile(connection, run, profile, self.back_to)
 
     async def _ask(self, call: Callable[[base.Tokens], Awaitable[T]]) -> T:
@@ -293,14 +315,14 @@ class _Slice:
     async def _put_off(self, code: str, message: str, again: timedelta, *, throttled: bool) -> None:
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, self.run)
+            await sync_store.hold(connection, self.run, self.stored)
             await connection.execute(sync_store.PUT_OFF, *self.run.key, code, message, again, throttled)
 
     async def _end(self, code: str, message: str) -> None:
         """End early: PARTIAL when something was read, else FAILED. Nothing is marked as gone."""
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, self.run)
+            await sync_store.hold(connection, self.run, self.stored)
             seen = await connection.fetchval(sync_store.SEEN, *self.run.key)
             some = code == "SCOPE_MISSING" or (seen and code != "RECONNECT_REQUIRED")
             status = "PARTIAL" if some else "FAILED"

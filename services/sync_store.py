@@ -54,11 +54,16 @@ select platform, external_id, read_deep_at, read_whole_at from creators where ac
 """
 
 # Before any write of a slice: the creator stands, was not disconnected, and nobody took the sync after us.
-# The rows are locked in the order of the two clauses.
+# The rows are locked in the order of the two clauses. None of it need be on disk when it commits: what a crash of
+# PostgreSQL takes away is the end of the log, the page and the cursor behind it together. Whoever was charged for an
+# answer that tells of it finds it: the charge stands behind it in the log, and is on disk before the answer leaves.
+# The take is on disk: no fence is given out twice. A taker that outlives such a crash finds the sync behind what it
+# wrote, and writes nothing any more: the pages between would be missing.
 HOLD = """
-select 1
+select set_config('synchronous_commit', 'off', true)
 from creators c join syncs s on (s.account_id, s.creator_id) = (c.account_id, c.id)
 where s.account_id = $1 and s.livemode = $2 and s.id = $3 and s.fence = $4 and s.status = 'RUNNING'
+  and coalesce((s.cursor ->> 'pages')::int, 0) = $6
   and not exists (select from tombstones t
                   where t.account_id = $1 and t.livemode = $2 and t.digest = any($5::bytea[]))
 for key share of c for no key update of s
@@ -206,7 +211,7 @@ STATUS = "select status from syncs where account_id = $1 and livemode = $2 and i
 
 
 class Superseded(Exception):
-    """Somebody took the sync after us, or the creator is gone: nothing may be written."""
+    """Somebody took the sync after us, what we wrote was lost, or the creator is gone: nothing may be written."""
 
 
 @dataclass(frozen=True)
@@ -281,9 +286,12 @@ async def take(
     )
 
 
-async def hold(connection: Connection, run: Run) -> None:
-    """Lock creator and sync for this transaction. Raises Superseded when this taker may not write."""
-    if await connection.fetchval(HOLD, *run.key, list(run.digests)) is None:
+async def hold(connection: Connection, run: Run, pages: int) -> None:
+    """Lock creator and sync for this transaction. Raises Superseded when this taker may not write.
+
+    `pages`: how many the taker knows to be stored.
+    """
+    if await connection.fetchval(HOLD, *run.key, list(run.digests), pages) is None:
         raise Superseded
 
 

@@ -63,11 +63,6 @@ class Vault:
         """Keys as base64 text (either alphabet, padding optional); errors name the place, never the key."""
         return cls([_decode(text, place) for place, text in enumerate(keys, 1)])
 
-    @staticmethod
-    def new_key() -> str:
-        """A fresh key as settings want it."""
-        return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
-
     def seal(self, plaintext: str, bound_to: str) -> bytes:
         """Encrypt for one place, such as `grant:<account>:<creator>:access`; it opens nowhere else."""
         header = VERSION + self._current.id
@@ -88,10 +83,6 @@ class Vault:
             ).decode()
         except (exceptions.InvalidTag, ValueError):
             raise Unopenable("Altered, or sealed for another place.") from None
-
-    def needs_resealing(self, sealed: bytes) -> bool:
-        """Whether a value was sealed under another key than the first."""
-        return sealed[:HEADER_BYTES] != VERSION + self._current.id
 
     def digest(self, text: str, purpose: str) -> bytes:
         """A keyed hash under the first key: recognises a value again without keeping it."""

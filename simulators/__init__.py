@@ -2,6 +2,8 @@
 
 from simulators.app import create as create
 from simulators.apps import App as App
+from simulators.apps import Redirects as Redirects
+from simulators.apps import exactly as exactly
 from simulators.clock import Clock as Clock
 from simulators.faults import Fault as Fault
 from simulators.instagram_outbox import send_signed_request as send_signed_request

@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         client_key=given.client_key,
         client_secret=given.client_secret,
         name=given.name,
-        redirect_allowed=frozenset(given.redirect_uri).__contains__,
+        redirect_allowed=apps.exactly(*given.redirect_uri),
         pkce_required=given.pkce_required,
         webhook_url=given.webhook_url,
     )
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         client_id=given.client_key,
         client_secret=given.client_secret,
         name=given.name,
-        redirect_allowed=frozenset(given.redirect_uri).__contains__,
+        redirect_allowed=apps.exactly(*given.redirect_uri),
         deauthorize_url=given.deauthorize_url,
         deletion_url=given.deletion_url,
     )

@@ -1,7 +1,19 @@
 """The developer's side: registered apps and how long what they get lives."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+Redirects = Callable[[str], Awaitable[bool]]
+"""Whether a redirect URI is registered."""
+
+
+def exactly(*uris: str) -> Redirects:
+    """These, and no other."""
+
+    async def allowed(uri: str) -> bool:
+        return uri in uris
+
+    return allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +27,7 @@ class App:
     client_key: str
     client_secret: str
     name: str
-    redirect_allowed: Callable[[str], bool]
+    redirect_allowed: Redirects
     pkce_required: bool = False
     webhook_url: str | None = None
 

@@ -19,6 +19,7 @@ async def turn(request: web.Request) -> web.Response:
     {"endpoint", "kind", "times"?, "delay"?, "size"?} or {"fault": {...}} adds a fault; {"clear": true} drops all;
     {"advance": seconds}; {"profile": name}; {"lifetimes": {"access"?, "refresh"?, "code"?}} in seconds;
     {"token_error_status": 200|400}; {"rate_limit": requests a minute};
+    {"spent_lives": seconds that a spent refresh token still buys};
     {"disconnect": username, "reason"?: 0-5} as if the creator removed every app; {"hide_video": id};
     {"show_video": id}.
     """
@@ -71,6 +72,10 @@ def _token_error_status(shared: world.World, value: object) -> None:
     shared.knobs.token_error_status = int(_number(value))
 
 
+def _spent_lives(shared: world.World, value: object) -> None:
+    shared.knobs.spent_lives = _number(value)
+
+
 def _rate_limit(shared: world.World, value: object) -> None:
     shared.knobs.rate_limit = int(_number(value))
 
@@ -115,6 +120,7 @@ _KNOBS: Mapping[str, Callable[[world.World, object], None]] = {
     "lifetimes": _lifetimes,
     "token_error_status": _token_error_status,
     "rate_limit": _rate_limit,
+    "spent_lives": _spent_lives,
     "disconnect": _disconnect,
     "hide_video": _hide,
     "show_video": _show,

@@ -1,7 +1,10 @@
 """Faults a test orders: which endpoint, what goes wrong, how often."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
+
+from aiohttp import web
 
 ENDPOINTS: Final = (
     "auth/authorize", "oauth/token", "oauth/revoke", "user/info", "video/list", "video/query", "oembed",
@@ -13,6 +16,7 @@ KINDS: Final = (
     "status_429",  # too many requests, in the endpoint's own error shape
     "status_500",  # internal error, in the endpoint's own error shape
     "slow",  # right, after `delay` seconds
+    "late",  # done at once, answered after `delay` seconds: who dies meanwhile never hears of it
     "half_json",  # the first half of the right body, status 200
     "huge",  # the right body and `size` bytes of white space
     "drop",  # the connection closes without an answer
@@ -25,7 +29,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order. `delay` seconds pass before any kind of it."""
+    """One order. `delay` seconds pass before any kind of it; of "late" before its answer."""
 
     endpoint: str
     kind: str
@@ -38,6 +42,13 @@ class Fault:
             raise ValueError(f"no such fault: {self.endpoint} {self.kind}")
         if self.times < 1 or not 0 <= self.delay <= 600 or not 0 <= self.size <= 2**30:  # noqa: PLR2004
             raise ValueError("times, delay or size is out of range")
+
+
+async def hold_back(request: web.Request, delay: float) -> None:
+    """Until the time is over, or nobody waits for the answer any more."""
+    end = asyncio.get_running_loop().time() + delay
+    while asyncio.get_running_loop().time() < end and request.transport is not None:  # noqa: ASYNC110 -- aiohttp tells nobody
+        await asyncio.sleep(0.02)
 
 
 class Faults:

@@ -22,7 +22,7 @@ class Ask:
 
 async def ask(request: web.Request) -> web.Response:
     """Show who wants what; `login_hint` preselects the creator."""
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     hint = request.query.get("login_hint", "").removeprefix("@")
@@ -36,7 +36,7 @@ async def decide(request: web.Request) -> web.Response:
     Form: `creator` (a username), `scope` (repeated), `decision` (approve or deny). The basic scope has no
     toggle: approving grants it.
     """
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     form = await request.post()
@@ -74,14 +74,14 @@ def _denied(request: web.Request, asked: Ask) -> web.Response:
     )
 
 
-def _asked(request: web.Request) -> Ask | web.Response:
+async def _asked(request: web.Request) -> Ask | web.Response:
     """The checked request, or a page that names what is wrong with it: such a browser is sent nowhere."""
     query = request.query
     app = request.app[worlds.WORLD].apps.get(query.get("client_id", ""))
     if app is None:
         return instagram_pages.refusal("client_id")
     redirect_uri = query.get("redirect_uri", "")
-    if not redirect_uri or not app.redirect_allowed(redirect_uri):
+    if not redirect_uri or not await app.redirect_allowed(redirect_uri):
         return instagram_pages.refusal("redirect_uri")
     if query.get("response_type") != "code":
         return instagram_pages.refusal("response_type")

@@ -31,6 +31,8 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
             response = instagram_wire.graph_refusal(error)
         except instagram_wire.ExchangeError as error:
             response = instagram_wire.exchange_refusal(error)
+        if fault is not None and fault.kind == "late":
+            await faults.hold_back(request, fault.delay)
         response.headers.update(request.get(USAGE, {}))
         if response.content_type == "application/json":
             response.headers["Cache-Control"] = "private, no-store"
@@ -82,6 +84,8 @@ def _meter(request: web.Request, held: instagram_state.Token, now: float) -> Non
 
 
 async def _break(request: web.Request, fault: faults.Fault) -> None:
+    if fault.kind == "late":
+        return
     await asyncio.sleep(fault.delay)
     if fault.kind == "drop" and request.transport is not None:
         request.transport.abort()

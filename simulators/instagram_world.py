@@ -1,12 +1,13 @@
 """What every handler of the simulated Instagram can reach, and what a test may turn or break in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
 
 from simulators import clock, faults, instagram_outbox, instagram_state, instagram_usage
+from simulators.apps import Redirects
 
 HOUR, DAY = 3_600, 86_400
 
@@ -32,7 +33,7 @@ class App:
     client_id: str
     client_secret: str
     name: str
-    redirect_allowed: Callable[[str], bool]
+    redirect_allowed: Redirects
     deauthorize_url: str | None = None
     deletion_url: str | None = None
 

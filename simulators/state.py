@@ -23,6 +23,9 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS access (
         hash TEXT PRIMARY KEY, grant_id INTEGER NOT NULL REFERENCES grants ON DELETE CASCADE,
         expires_at REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS spent (
+        hash TEXT PRIMARY KEY, grant_id INTEGER NOT NULL REFERENCES grants ON DELETE CASCADE,
+        until REAL NOT NULL)""",
 )
 
 
@@ -99,19 +102,32 @@ class State:
             ).fetchone()
             _add_access(db, inserted[0], tokens, now)
 
-    def rotate(self, client_key: str, refresh: str, tokens: Tokens, now: float) -> Consent | None:
-        """Put a new pair in the place of a living refresh token; None when it is spent, dead or another app's."""
+    def rotate(
+        self, client_key: str, refresh: str, tokens: Tokens, now: float, spent_lives: float = 0.0
+    ) -> Consent | None:
+        """Put a new pair in the place of a living refresh token; None when it is spent, dead or another app's.
+
+        The one before it counts as living for `spent_lives` seconds after it was spent.
+        """
+        spent = _hash(refresh)
         with self._transaction() as db:
             row = db.execute(
                 "UPDATE grants SET refresh_hash = ?, refresh_expires_at = ?"
-                " WHERE refresh_hash = ? AND client_key = ? AND refresh_expires_at > ?"
+                " WHERE (refresh_hash = ? OR id IN (SELECT grant_id FROM spent WHERE hash = ? AND until > ?))"
+                " AND client_key = ? AND refresh_expires_at > ?"
                 " RETURNING id, creator, scopes",
-                (_hash(tokens.refresh), tokens.refresh_expires_at, _hash(refresh), client_key, now),
+                (_hash(tokens.refresh), tokens.refresh_expires_at, spent, spent, now, client_key, now),
             ).fetchone()
             if row is None:
                 return None
             _add_access(db, row[0], tokens, now)
+            if spent_lives:
+                db.execute("INSERT OR IGNORE INTO spent VALUES (?, ?, ?)", (spent, row[0], now + spent_lives))
         return _consent(client_key, row[1], row[2])
+
+    def refresh_hashes(self) -> frozenset[str]:
+        """The living refresh tokens, hashed: they tell that one was replaced."""
+        return frozenset(row[0] for row in self._open().execute("SELECT refresh_hash FROM grants"))
 
     def consent_of(self, access: str, now: float) -> Consent | None:
         """Who a living access token speaks for."""

@@ -23,7 +23,7 @@ class Ask:
 async def ask(request: web.Request) -> web.Response:
     """Show who wants what; `login_hint` preselects the creator."""
     shared = request.app[world.WORLD]
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     hint = request.query.get("login_hint", "").removeprefix("@")
@@ -36,7 +36,7 @@ async def decide(request: web.Request) -> web.Response:
     Form: `creator` (a username), `scope` (repeated), `decision` (approve or deny). user.info.basic has no toggle:
     where it was asked for, approving grants it.
     """
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     form = await request.post()
@@ -73,7 +73,7 @@ def _denied(asked: Ask) -> web.Response:
     )
 
 
-def _asked(request: web.Request) -> Ask | web.Response:
+async def _asked(request: web.Request) -> Ask | web.Response:
     """The checked request, or the answer to a wrong one.
 
     Nothing is sent to a redirect URI before it is known to be the app's: until then errors are a page.
@@ -83,7 +83,7 @@ def _asked(request: web.Request) -> Ask | web.Response:
     if app is None:
         return tiktok_pages.refusal("client_key", 400)
     redirect_uri = query.get("redirect_uri", "")
-    if not redirect_uri or not app.redirect_allowed(redirect_uri):
+    if not redirect_uri or not await app.redirect_allowed(redirect_uri):
         return tiktok_pages.refusal("redirect_uri", 400)
     challenge = query.get("code_challenge")
     if app.pkce_required and not challenge:

@@ -30,12 +30,16 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
             return tiktok_wire.resource_refusal(error, shared.clock.now())
         except tiktok_wire.TokenError as error:
             return tiktok_wire.token_refusal(error, shared.knobs.token_error_status, shared.clock.now())
+        if fault is not None and fault.kind == "late":
+            await faults.hold_back(request, fault.delay)
         return response if fault is None else _spoiled(response, fault)
 
     return answer
 
 
 async def _break(request: web.Request, fault: faults.Fault) -> None:
+    if fault.kind == "late":
+        return
     await asyncio.sleep(fault.delay)
     if fault.kind == "drop" and request.transport is not None:
         request.transport.abort()

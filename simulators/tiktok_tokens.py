@@ -47,13 +47,16 @@ def _exchange(shared: world.World, app: apps.App, form: Mapping[str, str]) -> we
 
 
 def _refresh(shared: world.World, app: apps.App, form: Mapping[str, str]) -> web.Response:
-    """A refresh token works once: the answer's takes its place. The access token it came with lives on.
+    """A refresh token works once: the answer's takes its place (and the knob `spent_lives` may keep the old one
+
+    alive for a while). The access token it came with lives on.
 
     Whether TikTok restarts the refresh token's 180 days is not documented; here it does.
     """
     now = shared.clock.now()
     tokens = _fresh(shared, now)
-    consent = shared.state.rotate(app.client_key, _given(form, "refresh_token"), tokens, now)
+    given, lives = _given(form, "refresh_token"), shared.knobs.spent_lives
+    consent = shared.state.rotate(app.client_key, given, tokens, now, lives)
     if consent is None:
         raise tiktok_wire.TokenError("invalid_grant", "Refresh token is invalid or expired.")
     return _pair(consent, tokens, now)

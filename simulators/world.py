@@ -15,6 +15,8 @@ class Knobs:
     lifetimes: apps.Lifetimes
     token_error_status: int = 200
     rate_limit: int = 600
+    spent_lives: float = 0.0
+    """Seconds that a spent refresh token still buys. TikTok's documents promise none (platforms.md 0)."""
     hidden_videos: set[str] = field(default_factory=set)
 
 

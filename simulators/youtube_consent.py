@@ -25,7 +25,7 @@ class Ask:
 async def ask(request: web.Request) -> web.Response:
     """Show who wants what; `login_hint` preselects the creator."""
     google = request.app[youtube_world.YOUTUBE]
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     hint = request.query.get("login_hint", "").removeprefix("@")
@@ -37,7 +37,7 @@ async def decide(request: web.Request) -> web.Response:
 
     Form: `creator` (a username), `scope` (repeated), `decision` (approve or deny).
     """
-    asked = _asked(request)
+    asked = await _asked(request)
     if isinstance(asked, web.Response):
         return asked
     form = await request.post()
@@ -67,14 +67,14 @@ def _approved(request: web.Request, asked: Ask, consent: state.Consent) -> web.R
     return _back(asked, code=code, scope=" ".join(consent.scopes), authuser="0", prompt="consent")
 
 
-def _asked(request: web.Request) -> Ask | web.Response:
+async def _asked(request: web.Request) -> Ask | web.Response:
     """The checked request, or the page that answers a wrong one: Google redirects nobody for it."""
     query = request.query
     app = request.app[youtube_world.YOUTUBE].apps.get(query.get("client_id", ""))
     if app is None:
         return youtube_pages.refusal("invalid_client", "The OAuth client was not found.", 401)
     redirect_uri = query.get("redirect_uri", "")
-    if not redirect_uri or not app.redirect_allowed(redirect_uri):
+    if not redirect_uri or not await app.redirect_allowed(redirect_uri):
         return youtube_pages.refusal("redirect_uri_mismatch", "redirect_uri", 400)
     scopes = tuple(dict.fromkeys(query.get("scope", "").split()))
     challenge = query.get("code_challenge") or None

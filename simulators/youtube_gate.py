@@ -31,12 +31,16 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
             return youtube_wire.refusal(error)
         except youtube_wire.TokenRefusal as error:
             return youtube_wire.token_refusal(error)
+        if fault is not None and fault.kind == "late":
+            await faults.hold_back(request, fault.delay)
         return response if fault is None else _spoiled(response, fault)
 
     return answer
 
 
 async def _break(request: web.Request, fault: faults.Fault) -> None:
+    if fault.kind == "late":
+        return
     await asyncio.sleep(fault.delay)
     if fault.kind == "drop" and request.transport is not None:
         request.transport.abort()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "examples").rglob("*.md")),
+    *sorted((ROOT / "examples").glob("*/*.md")),
 ]
 SCHEMA = resolvers.engine().core
 FENCED = re.compile(r"```graphql\n(.*?)```", re.DOTALL)

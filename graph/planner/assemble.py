@@ -16,6 +16,7 @@ from graph.planner import plan
 from graph.planner.layout import Layout, Statement
 from graph.planner.mapping import Lookup, Series
 
+WHOLE = "2026-05-01 00:00:00+00"
 TYPE = ""  # the key under which a node's type stands: no response key can be empty
 
 
@@ -130,7 +131,21 @@ def _target(layout: Layout) -> str:
 
 def _slot(layout: Layout, slot: int) -> str:
     """JSON columns arrive as text where rows are PostgreSQL's, and parsed where rows are JSON themselves."""
-    return f"loads(s{slot})" if layout.is_json[slot] and layout.depth < compiling.JSON_DEPTH else f"s{slot}"
+    name, form = f"s{slot}", layout.forms[slot]
+    if form == "json" and layout.depth < compiling.JSON_DEPTH:
+        return f"loads({name})"
+    if form == "instant":  # most have whole seconds
+        whole = f'f"{{{name}[:10]}}T{{{name}[11:19]}}.000Z"'
+        return f"({whole} if {name} is not None and len({name}) == {len(WHOLE)} else instant({name}))"
+    return name
+
+
+def _instant(text: str | None) -> str | None:
+    """An instant as the contract writes it, in milliseconds, from PostgreSQL's own writing."""
+    if text is None:
+        return None
+    day, _, clock = text.partition(" ")
+    return f"{day}T{clock[:8]}.{clock[9:-3]:0<3.3}Z"
 
 
 def _info(name: str, layout: Layout) -> str:
@@ -175,6 +190,6 @@ def generate(statement: Statement) -> Assembler:
     writer = _Writer()
     writer.block(statement.layout)
     source = "\n\n".join([*writer.functions, _root(statement.layout)]) + "\n"
-    scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns}
+    scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns, "instant": _instant}
     exec(compile(source, "<assembler>", "exec"), scope)  # noqa: S102 -- our own source: see the module's promise
     return Assembler(scope["run"], tuple(writer.blocks), source)

@@ -1,40 +1,33 @@
-"""The plan as one SQL statement: built once a plan with SQLAlchemy Core, rendered to text and binds.
+"""The plan as one SQL statement: its skeleton is written here, around fragments that stand ready (see `fragments`).
 
 Shape of a statement. The root's page is its rows. A list below is one array a column, gathered in a
 lateral join (`array_agg`), which costs a third of building JSON in the database. Lists below lists
 come as one JSON value of such columns. Every value leaves JSON-ready, so both arrive alike. Pages are
 cut inside, before anything is joined; a page reads one row more than asked, which tells of a next page.
+
+Every name in it is of our map or counted here; every value is a bind.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    FromClause,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    func,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, UUID, asyncpg
+from sqlalchemy import BigInteger, Integer, Text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import Boolean, Double, TypeEngine
 
-from graph.planner import binds, cursors, needs, plan
+from graph.planner import binds, cursors, fragments, needs, plan, series
 from graph.planner.entities import INSTANT
 from graph.planner.layout import Layout, Slots, Statement
-from graph.planner.mapping import Column, Entity, Lookup, Many, Reader, Series, SeriesRequest, Tenant
+from graph.planner.mapping import Column, Entity, Lookup, Many, Reader, Series
 from services import errors
 
 PLACE = "place"  # where an id, or a point of a series, stands among its like
 KEY = "key"  # the order's value, as a page carries it
 BODY = "body"  # of its cursor
+_ID, _IDS = UUID(), ARRAY(UUID)
+_LIVEMODE = Boolean()
+_INTEGER, _SEED = Integer(), BigInteger()
 _TYPES: dict[str, TypeEngine[Any]] = {
     "instant": INSTANT,
     "int": BigInteger(),
@@ -45,175 +38,163 @@ JSON_DEPTH = 2  # lists this deep, and deeper, come as JSON
 JSON_CHUNK = 50  # a function takes at most 100 arguments
 MOST_COLUMNS = 1_500
 MOST_LINKS = 64  # joins beside one row: 126 take PostgreSQL most of a second to plan
-_DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 class Compiler:
-    """One statement in the making: its binds and its names."""
+    """One statement in the making: its binds and its names. Rows go by their names, and all else is SQL text."""
 
     def __init__(self, *, restricted: bool) -> None:
-        self.readers: dict[str, Reader] = {}
+        self.readers: list[Reader] = []
         self.checks: list[Reader] = []
+        self.shared: list[str] = []
         self.aliases = 0
-        self.around: list[SeriesRequest] = []  # the series whose lists are being made
+        self.around: list[series.Around] = []  # the series whose lists are being made
         self.restricted = restricted
-        self.tenant = Tenant(
-            self.bind(lambda read: read.account_id, UUID(), "account"),
-            self.bind(lambda read: read.livemode, Boolean(), "livemode"),
-        )
 
-    def bind(self, reader: Reader, kind: TypeEngine[Any], name: str | None = None) -> Any:
-        name = name or f"p{len(self.readers)}"
-        self.readers[name] = reader
-        return bindparam(name, type_=kind)
-
-    def alias(self, table: FromClause) -> FromClause:
-        self.aliases += 1
-        return table.alias(f"t{self.aliases}")
+    def bind(self, reader: Reader, kind: TypeEngine[Any]) -> str:
+        self.readers.append(reader)
+        return f"${len(self.readers)}::{fragments.type_name(kind)}"
 
     def name(self, prefix: str) -> str:
         self.aliases += 1
         return f"{prefix}{self.aliases}"
 
+    # -- who asks: bound once, where first needed
+
+    @functools.cached_property
+    def account_id(self) -> str:
+        return self.bind(lambda read: read.account_id, _ID)
+
+    @functools.cached_property
+    def livemode(self) -> str:
+        return self.bind(lambda read: read.livemode, _LIVEMODE)
+
+    @functools.cached_property
+    def allowed(self) -> str:
+        return self.bind(lambda read: list(read.allowed_creators or ()), _IDS)
+
     # -- conditions
 
-    def owned(self, entity: Entity, row: FromClause) -> list[ColumnElement[bool]]:
+    def owned(self, entity: Entity, row: str) -> list[str]:
         """What every read of a tenant's table carries: account, world, and the token's creators."""
-        conditions: list[ColumnElement[bool]] = [row.c.account_id == self.tenant.account_id]
+        conditions = [f"{row}.account_id = {self.account_id}"]
         if entity.has_livemode:
-            conditions.append(row.c.livemode == self.tenant.livemode)
-        if entity.alive:
-            conditions.append(entity.alive(row))
+            conditions.append(f"{row}.livemode = {self.livemode}")
+        if entity.is_alive:
+            conditions.append(entity.is_alive(row))
         if self.restricted and entity.creator:
-            allowed = self.bind(lambda read: list(read.allowed_creators or ()), ARRAY(UUID), "allowed")
-            conditions.append(row.c[entity.creator] == func.any(allowed))
+            conditions.append(f"{row}.{entity.creator} = any({self.allowed})")
         return conditions
 
-    def selected(
-        self, block: plan.Block, row: FromClause, owner: FromClause | None
-    ) -> list[ColumnElement[bool]]:
+    def selected(self, block: plan.Block, row: str, owner: str | None) -> list[str]:
         """All conditions of a list but its cursors."""
         assert block.entity is not None
         conditions = self.owned(block.entity, row)
         if isinstance(block.kind, Many):
             if block.kind.here and owner is not None:
-                conditions.append(row.c[block.kind.there or ""] == _outer(owner, block.kind.here))
+                conditions.append(f"{row}.{block.kind.there} = {owner}.{block.kind.here}")
             for name, rule in block.page.filters if block.page else ():
+                value = self.bind(binds.filter_reader(block, name), rule.type)
                 conditions.append(
-                    rule.where(row, self.bind(binds.filter_reader(block, name), rule.type), self.tenant)
+                    rule.condition(row=row, value=value, account_id=self.account_id, livemode=self.livemode)
                 )
         return conditions
 
-    def bound(self, block: plan.Block, page: plan.Page, row: FromClause, argument: str) -> tuple[Any, Any]:
+    def bound(self, block: plan.Block, page: plan.Page, row: str, argument: str) -> tuple[str, str]:
         """The two sides of a comparison with a cursor: the row's place, and the cursor's."""
         reader = binds.cursor_reader(block, page, argument)
         value = self.bind(lambda read: binds.as_bound(page, reader(read).value), _TYPES[page.order.kind])
-        id = self.bind(lambda read: reader(read).id, UUID())
-        return tuple_(page.order.key(row), row.c.id), tuple_(value, id)
+        id = self.bind(lambda read: reader(read).id, _ID)
+        return f"({page.order.of(row)}, {row}.id)", f"({value}, {id})"
 
     # -- sets of rows
 
-    def rows(self, block: plan.Block, depth: int, owner: FromClause | None) -> tuple[Select[Any], Layout]:
-        """The rows of a list: a select whose columns the layout knows."""
+    def rows(self, block: plan.Block, depth: int, owner: str | None) -> tuple[str, Layout]:
+        """The rows of a list: a query whose columns the layout knows."""
         layout = Layout(block, depth)
         slots = Slots()
         if isinstance(block.kind, Many):
             query, row = self.page(block, owner)
-        elif block.entity is not None:
-            query, row = self.by_id(block, block.entity)
+        elif isinstance(block.kind, Lookup):
+            query, row = self.by_id(block, block.kind)
         else:
-            request = self.request(block, owner)
-            query = row = block.kind.rows(request).subquery(self.name("series"))  # type: ignore[union-attr]
-            self.around.append(request)
-        joins: list[FromClause] = []
+            query, row = self.series(block, block.kind, owner)
+        joins: list[str] = []
         for output in block.outputs:
             self.output(output, row, layout, slots, joins)
         if isinstance(block.kind, Series):
             self.around.pop()
         self.complete(layout, slots, row)
-        source: Any = query
-        for join in joins:
-            source = source.outerjoin(join, true())
-        named = [element.label(f"c{n}") for n, element in enumerate(slots.elements)]
-        statement = select(*named).select_from(source)
-        return _in_order(statement, block, row) if joins or layout.depth == 0 else statement, layout
+        columns = [f"{element} AS c{n}" for n, element in enumerate(slots.elements)]
+        source = f"({query}) AS {row}" + "".join(f" LEFT OUTER JOIN {join} ON true" for join in joins)
+        order = _order(block, row) if joins or layout.depth == 0 else ""
+        return _select(columns, source, order=order), layout
 
-    def complete(self, layout: Layout, slots: Slots, row: FromClause) -> None:
+    def complete(self, layout: Layout, slots: Slots, row: str) -> None:
         """What the assembler needs besides what was asked: cursors, and something by which rows are known."""
         block = layout.block
         if block.page and block.wants_cursors:
-            layout.cursor = slots.add(
-                cursors.written(
-                    block.page, row.c[BODY], self.bind(binds.seed_reader(block, block.page), BigInteger())
-                )
-            )
+            seed = self.bind(binds.seed_reader(block, block.page), _SEED)
+            layout.cursor = slots.add(cursors.written(block.page, f"{row}.{BODY}", seed))
         if isinstance(block.kind, Lookup):
-            layout.key = slots.add(row.c[PLACE])
+            layout.key = slots.add(f"{row}.{PLACE}")
         elif block.entity is not None and (layout.depth == 0 or not slots.elements):
-            layout.key = slots.add(row.c[block.entity.key], known_as="key")
+            layout.key = slots.add(f"{row}.{block.entity.key}", known_as="key")
         elif not slots.elements:
-            slots.add(literal_column("1"))  # __typename alone: rows are counted all the same
-        layout.width, layout.is_json = len(slots.elements), tuple(slots.is_json)
+            slots.add("1")  # __typename alone: rows are counted all the same
+        layout.width, layout.forms = len(slots.elements), tuple(slots.forms)
         if layout.width > MOST_COLUMNS:
             raise errors.QueryTooComplex(
                 f"The operation reads more than {MOST_COLUMNS:,} columns of one object."
             )
 
-    def page(self, block: plan.Block, owner: FromClause | None) -> tuple[FromClause, FromClause]:
+    def page(self, block: plan.Block, owner: str | None) -> tuple[str, str]:
         """The page, cut before anything is joined to it."""
         page, entity = block.page, block.entity
         assert page is not None
         assert entity is not None
-        row = self.alias(entity.rows)
+        row = self.name("t")
         conditions = self.selected(block, row, owner)
         for given, argument, beyond in ((page.after, "after", True), (page.before, "before", False)):
             if given:
                 place, bound = self.bound(block, page, row, argument)
-                conditions.append(place < bound if page.descending == beyond else place > bound)
-        columns: list[ColumnElement[Any]] = [row.c[name] for name in sorted(needs.needed(block) | {"id"})]
-        key = page.order.key(row)
-        size = self.bind(lambda read: plan.size_of(block.kind, read.arguments(block.field)) + 1, Integer())
+                conditions.append(f"{place} {'<' if page.descending == beyond else '>'} {bound}")
+        columns = _columns(row, needs.needed(block) | {"id"})
+        key = page.order.of(row)
+        size = self.bind(lambda read: plan.size_of(block.kind, read.arguments(block.field)) + 1, _INTEGER)
         if block.wants_cursors:
-            columns.append(cursors.body(page, key, row.c.id).label(BODY))
-        chosen = select(*columns, key.label(KEY)).where(*conditions)
-        cut = chosen.order_by(*_sorted(page, key, row.c.id)).limit(size).subquery(self.name("page"))
-        return cut, cut
+            columns.append(f"{cursors.body(page, key, f'{row}.id')} AS {BODY}")
+        columns.append(f"{key} AS {KEY}")
+        order = f"{_sorted(page, key, f'{row}.id')}\n LIMIT {size}"
+        return _select(columns, f"{entity.source} AS {row}", conditions, order), self.name("page")
 
-    def by_id(self, block: plan.Block, entity: Entity) -> tuple[FromClause, FromClause]:
+    def by_id(self, block: plan.Block, kind: Lookup) -> tuple[str, str]:
         """A row each time an id is asked for, with its place among the ids: asked for twice is delivered twice."""
-        row = self.alias(entity.rows)
-        columns = [row.c[name] for name in sorted(needs.needed(block))]
-        if not block.kind.many:  # type: ignore[union-attr]
-            only = row.c[entity.key] == self.bind(lambda read: read.ids[0], UUID())
-            one = select(literal_column("1").label(PLACE), *columns).where(*self.owned(entity, row), only)
-            found = one.subquery(self.name("found"))
-            return found, found
-        ids = func.unnest(self.bind(lambda read: list(read.ids), ARRAY(UUID)))
-        wanted = ids.table_valued("id", with_ordinality=PLACE).render_derived(name=self.name("wanted"))
-        cut = select(wanted.c[PLACE], *columns).select_from(
-            wanted.join(row, row.c[entity.key] == wanted.c.id)
+        entity = block.entity
+        assert entity is not None
+        row = self.name("t")
+        columns, source = _columns(row, needs.needed(block)), f"{entity.source} AS {row}"
+        if not kind.many:
+            only = f"{row}.{entity.key} = {self.bind(lambda read: read.ids[0], _ID)}"
+            one = _select([f"1 AS {PLACE}", *columns], source, [*self.owned(entity, row), only])
+            return one, self.name("found")
+        ids = self.bind(lambda read: list(read.ids), _IDS)
+        wanted = self.name("wanted")
+        source = (
+            f"unnest({ids}) WITH ORDINALITY AS {wanted}(id, {PLACE}) "
+            f"JOIN {source} ON {row}.{entity.key} = {wanted}.id"
         )
-        found = cut.where(*self.owned(entity, row)).subquery(self.name("found"))
-        return found, found
+        several = _select([f"{wanted}.{PLACE}", *columns], source, self.owned(entity, row))
+        return several, self.name("found")
 
-    def request(self, block: plan.Block, owner: FromClause | None) -> SeriesRequest:
-        kind: Any = block.kind
-        return SeriesRequest(
-            owner=_outer(owner, kind.here) if kind.here and owner is not None else None,
-            within=_outer(owner, kind.within) if kind.within and owner is not None else None,
-            tenant=self.tenant,
-            shape=block.shape,
-            columns=tuple(sorted(needs.needed(block))),
-            asked=block.field,
-            bind_read=self.bind,
-            outer=self.around[-1] if self.around else None,
-        )
+    def series(self, block: plan.Block, kind: Series, owner: str | None) -> tuple[str, str]:
+        own = series.Around(block.field, block.shape, self.around[-1] if self.around else None)
+        self.around.append(own)
+        return series.rows(self, kind, tuple(sorted(needs.needed(block))), own, owner), self.name("series")
 
     # -- what goes out
 
-    def output(
-        self, output: plan.Output, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
-    ) -> None:
+    def output(self, output: plan.Output, row: str, layout: Layout, slots: Slots, joins: list[str]) -> None:
         if isinstance(output, plan.Nodes):
             self.members(output.members, row, layout, slots, joins)
         elif isinstance(output, plan.Edges):
@@ -222,12 +203,7 @@ class Compiler:
                     self.members(entry, row, layout, slots, joins)
 
     def members(
-        self,
-        members: tuple[plan.Member, ...],
-        row: FromClause,
-        layout: Layout,
-        slots: Slots,
-        joins: list[FromClause],
+        self, members: Iterable[plan.Member], row: str, layout: Layout, slots: Slots, joins: list[str]
     ) -> None:
         for member in members:
             if isinstance(member, plan.Leaf):
@@ -241,12 +217,10 @@ class Compiler:
             elif isinstance(member, plan.Listed):
                 self.listed(member, row, layout, slots, joins)
 
-    def leaf(self, column: Column, row: FromClause, slots: Slots) -> int:
-        return slots.add(column.sql(row), is_json=column.is_json, known_as=(row.description, id(column)))
+    def leaf(self, column: Column, row: str, slots: Slots) -> int:
+        return slots.add(column.of(row), form=column.form, known_as=(row, id(column)))
 
-    def link(
-        self, member: plan.Link, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
-    ) -> None:
+    def link(self, member: plan.Link, row: str, layout: Layout, slots: Slots, joins: list[str]) -> None:
         """Another row, one at most: joined beside this one."""
         if len(joins) >= MOST_LINKS:
             raise errors.QueryTooComplex(
@@ -254,56 +228,45 @@ class Compiler:
                 remedy="Ask for less at once, or split the operation.",
                 limit=MOST_LINKS,
             )
-        there = self.alias(member.entity.rows)
+        entity, there = member.entity, self.name("t")
         conditions = [
-            *self.owned(member.entity, there),
-            there.c[member.one.there] == _outer(row, member.one.here),
+            *self.owned(entity, there),
+            f"{there}.{member.one.there} = {row}.{member.one.here}",
         ]
-        columns = sorted(needs.needed_members(member.members) | {member.entity.key})
-        joined = select(*(there.c[name] for name in columns)).where(*conditions).lateral(self.name("one"))
-        joins.append(joined)
-        layout.leaves[id(member)] = slots.add(
-            joined.c[member.entity.key], known_as=(joined.description, "key")
-        )
+        columns = _columns(there, needs.needed_members(member.members) | {entity.key})
+        joined = self.name("one")
+        joins.append(f"LATERAL ({_select(columns, f'{entity.source} AS {there}', conditions)}) AS {joined}")
+        layout.leaves[id(member)] = slots.add(f"{joined}.{entity.key}", known_as=(joined, "key"))
         self.members(member.members, joined, layout, slots, joins)
 
-    def listed(
-        self, member: plan.Listed, row: FromClause, layout: Layout, slots: Slots, joins: list[FromClause]
-    ) -> None:
+    def listed(self, member: plan.Listed, row: str, layout: Layout, slots: Slots, joins: list[str]) -> None:
         """A list below: gathered to one row in a lateral join."""
         inner: Layout = Layout(member.block, layout.depth + 1)
-        outputs: list[tuple[str, ColumnElement[Any]]] = []
         if member.block.wants_rows:
             query, inner = self.rows(member.block, layout.depth + 1, row)
-            rows = query.subquery(self.name("rows"))
-            gathered = [func.array_agg(column) for column in rows.c]
-            if inner.depth == 1:
-                outputs = [(f"a{n}", element) for n, element in enumerate(gathered)]
+            rows, gathered = self.name("rows"), self.name("list")
+            arrays = [f"array_agg({rows}.c{n})" for n in range(inner.width)]
+            if inner.depth < JSON_DEPTH:
+                outputs = [f"{array} AS a{n}" for n, array in enumerate(arrays)]
+                inner.arrays = tuple(slots.add(f"{gathered}.a{n}") for n in range(inner.width))
             else:
-                outputs = [("whole", _json_array(gathered))]
-            source = select(*(element.label(name) for name, element in outputs)).select_from(rows)
-            gathered_row = source.lateral(self.name("list"))
-            joins.append(gathered_row)
-            if inner.depth == 1:
-                inner.arrays = tuple(slots.add(gathered_row.c[name]) for name, _ in outputs)
-            else:
-                inner.whole = slots.add(gathered_row.c.whole, is_json=True)
+                outputs = [f"{_json_array(arrays)} AS whole"]
+                inner.whole = slots.add(f"{gathered}.whole", form="json")
+            joins.append(f"LATERAL ({_select(outputs, f'({query}) AS {rows}')}) AS {gathered}")
         layout.lists[id(member)] = inner
         for name, element in self.extras(member.block, row).items():
             setattr(inner, name, slots.add(element))
 
-    def extras(self, block: plan.Block, owner: FromClause | None) -> Mapping[str, ColumnElement[Any]]:
+    def extras(self, block: plan.Block, owner: str | None) -> Mapping[str, str]:
         """What a list tells besides its rows: how many there are, and whether something lies beyond its cursors."""
-        found: dict[str, ColumnElement[Any]] = {}
+        found: dict[str, str] = {}
         if block.wants_total:
             assert block.entity is not None
-            row = self.alias(block.entity.rows)
-            found["total"] = (
-                select(func.count())
-                .select_from(row)
-                .where(*self.selected(block, row, owner))
-                .scalar_subquery()
+            row = self.name("t")
+            counted = _select(
+                ["count(*)"], f"{block.entity.source} AS {row}", self.selected(block, row, owner)
             )
+            found["total"] = f"({counted})"
         page = block.page
         if (
             page and not block.wants_rows
@@ -316,70 +279,66 @@ class Compiler:
             found["after_exists"] = self.beyond(block, page, owner, "before")
         return found
 
-    def beyond(
-        self, block: plan.Block, page: plan.Page, owner: FromClause | None, argument: str
-    ) -> ColumnElement[Any]:
+    def beyond(self, block: plan.Block, page: plan.Page, owner: str | None, argument: str) -> str:
         """Whether an entry stands at a cursor, or on its far side."""
         assert block.entity is not None
-        row = self.alias(block.entity.rows)
+        row = self.name("t")
         place, bound = self.bound(block, page, row, argument)
-        far = place >= bound if page.descending == (argument == "after") else place <= bound
-        return select(literal_column("1")).where(*self.selected(block, row, owner), far).exists()
+        far = f"{place} {'>=' if page.descending == (argument == 'after') else '<='} {bound}"
+        there = _select(["1"], f"{block.entity.source} AS {row}", [*self.selected(block, row, owner), far])
+        return f"EXISTS ({there})"
 
 
-def _outer(row: FromClause, name: str) -> ColumnElement[Any]:
-    """A column of a row further out. By name: SQLAlchemy would put the row's own select into this one again."""
-    return literal_column(f"{row.description}.{name}", row.c[name].type)
+def _select(columns: Sequence[str], source: str, conditions: Sequence[str] = (), order: str = "") -> str:
+    where = f" \nWHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(columns)} \nFROM {source}{where}{order}"
 
 
-def _sorted(
-    page: plan.Page, key: ColumnElement[Any], id: ColumnElement[Any]
-) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return (key.desc(), id.desc()) if page.descending != page.backward else (key.asc(), id.asc())
+def _columns(row: str, names: set[str]) -> list[str]:
+    return [f"{row}.{name}" for name in sorted(names)]
 
 
-def _in_order(statement: Select[Any], block: plan.Block, row: FromClause) -> Select[Any]:
+def _sorted(page: plan.Page, key: str, id: str) -> str:
+    way = "DESC" if page.descending != page.backward else "ASC"
+    return f" ORDER BY {key} {way}, {id} {way}"
+
+
+def _order(block: plan.Block, row: str) -> str:
     """Joins may mix up what a page or series had in order."""
     if block.page:
-        return statement.order_by(*_sorted(block.page, row.c[KEY], row.c.id))
+        return _sorted(block.page, f"{row}.{KEY}", f"{row}.id")
     if isinstance(block.kind, Series) and block.kind.placed:
-        return statement.order_by(row.c[PLACE])
-    return statement
+        return f" ORDER BY {row}.{PLACE}"
+    return ""
 
 
-def _json_array(elements: list[Any]) -> ColumnElement[Any]:
+def _json_array(elements: list[str]) -> str:
     chunks = [elements[n : n + JSON_CHUNK] for n in range(0, len(elements), JSON_CHUNK)]
-    return func.json_build_array(*(func.json_build_array(*chunk) for chunk in chunks))
+    return f"json_build_array({', '.join(f'json_build_array({text})' for text in map(', '.join, chunks))})"
 
 
 def compile_block(block: plan.Block, *, restricted: bool) -> Statement:
     """The whole read as one statement."""
     compiler = Compiler(restricted=restricted)
     extras = compiler.extras(block, None)
-    if block.wants_rows:
-        query, layout = compiler.rows(block, 0, None)
-    else:
-        query, layout = None, Layout(block, 0)
+    query, layout = compiler.rows(block, 0, None) if block.wants_rows else (None, Layout(block, 0))
     if extras:
-        query, layout = _with_extras(compiler, query, layout, extras)
-    if query is None:  # __typename alone: nothing to read
-        query = select(literal_column("1"))
-    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    names = compiled.positiontup or []
-    return Statement(
-        str(compiled), tuple(compiler.readers[name] for name in names), layout, tuple(compiler.checks)
-    )
+        query = _with_extras(compiler, query, layout, extras)
+    sql = query or "SELECT 1"  # __typename alone: nothing to read
+    if compiler.shared:
+        sql = f"WITH {', '.join(compiler.shared)} \n{sql}"
+    return Statement(sql, tuple(compiler.readers), layout, tuple(compiler.checks))
 
 
-def _with_extras(
-    compiler: Compiler, query: Select[Any] | None, layout: Layout, extras: Mapping[str, ColumnElement[Any]]
-) -> tuple[Select[Any], Layout]:
+def _with_extras(compiler: Compiler, query: str | None, layout: Layout, extras: Mapping[str, str]) -> str:
     """The root's extras beside its rows: one row stands even when the page is empty."""
-    labelled = [element.label(name) for name, element in extras.items()]
+    labelled = [f"{element} AS {name}" for name, element in extras.items()]
     for n, name in enumerate(extras):
         setattr(layout, name, layout.width + n)
     if query is None:
-        return select(*labelled), layout
-    rows = query.subquery(compiler.name("rows"))
-    one = select(literal_column("1").label("one")).subquery("one")
-    return select(*rows.c, *labelled).select_from(one.outerjoin(rows, true())), layout
+        return f"SELECT {', '.join(labelled)}"
+    rows = compiler.name("rows")
+    columns = [f"{rows}.c{n}" for n in range(layout.width)]
+    return _select(
+        [*columns, *labelled], f"(SELECT 1 AS one) AS one LEFT OUTER JOIN ({query}) AS {rows} ON true"
+    )

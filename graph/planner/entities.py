@@ -246,6 +246,7 @@ ENTITIES: dict[str, Entity] = {
         creator="creator_id",
         fields={
             "status": plain("status"),
+            "reason": plain("reason"),
             "scopes": array("scopes"),
             "expiresAt": instant("expires_at"),
             "refreshExpiresAt": instant("refresh_expires_at"),
@@ -341,7 +342,9 @@ ENTITIES: dict[str, Entity] = {
             "createdBy": One("Member", here="created_by", there="id", nullable=True),
             "requestsPerMinute": plain("requests_per_minute"),
             "monthlyCredits": plain("monthly_credits"),
-            "retiresAt": Column(("retires_at", "retiring_since"), lambda row: instant_text(row.c.retires_at)),
+            "retiresAt": Column(
+                ("retires_at", "retiring_since"), lambda row: instant_text(row.c.retires_at), form="instant"
+            ),
             "replaces": One("ApiKey", here="replaces", there="id", nullable=True),
             "replacedBy": One("ApiKey", here="replaced_by", there="id", nullable=True),
             "usage": usage.OF_ONE_KEY,

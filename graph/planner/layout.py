@@ -3,25 +3,23 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement
-
 from graph.planner import plan
-from graph.planner.mapping import Reader
+from graph.planner.mapping import Form, Reader
 
 
 @dataclass(eq=False)
 class Slots:
     """The columns of one set of rows, each once, in the order in which the assembler finds them."""
 
-    elements: list[ColumnElement[Any]] = field(default_factory=list)
-    is_json: list[bool] = field(default_factory=list)
+    elements: list[str] = field(default_factory=list)
+    forms: list[Form] = field(default_factory=list)
     _known: dict[Any, int] = field(default_factory=dict)
 
-    def add(self, element: ColumnElement[Any], *, is_json: bool = False, known_as: Any = None) -> int:
+    def add(self, element: str, *, form: Form = "plain", known_as: Any = None) -> int:
         if known_as is not None and known_as in self._known:
             return self._known[known_as]
         self.elements.append(element)
-        self.is_json.append(is_json)
+        self.forms.append(form)
         if known_as is not None:
             self._known[known_as] = len(self.elements) - 1
         return len(self.elements) - 1
@@ -38,7 +36,7 @@ class Layout:
     cursor: int | None = None
     key: int | None = None
     width: int = 0
-    is_json: tuple[bool, ...] = ()
+    forms: tuple[Form, ...] = ()
     arrays: tuple[int, ...] = ()  # in the parent's row
     whole: int | None = None  # in the parent's row: all columns as one JSON value
     total: int | None = None

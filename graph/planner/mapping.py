@@ -3,21 +3,23 @@
 Everything here is plain data, so that a plan can be read, compared and cached.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from graphql.execution.values import VariableValues
-from sqlalchemy import BigInteger, ColumnElement, FromClause, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, func, literal_column, text
 from sqlalchemy.types import TypeEngine
 
 from graph import pagination
+from graph.planner import fragments
 from graph.planner.selection import Field
 
 
-@dataclass
+@dataclass(slots=True)
 class Read:
     """What one request brings to a plan: who asks, with which variables, and when."""
 
@@ -41,13 +43,21 @@ Row = FromClause
 Reader = Callable[[Read], Any]
 
 
+Form = Literal["plain", "json", "instant"]
+"""How a value arrives: ready, as JSON text, or as PostgreSQL writes an instant (in UTC)."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """A leaf: `sql` makes a JSON-ready value from the columns it `needs`; `is_json`: it arrives as JSON text."""
+    """A leaf: `sql` makes a value from the columns it `needs`; `form` says what else than JSON-ready it is."""
 
     needs: tuple[str, ...]
     sql: Callable[[Row], ColumnElement[Any]]
-    is_json: bool = False
+    form: Form = "plain"
+
+    @functools.cached_property
+    def of(self) -> fragments.OfRow:
+        return fragments.of_row(self.sql)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,10 @@ class Order:
     kind: pagination.ValueKind
     key: Callable[[Row], ColumnElement[Any]]
 
+    @functools.cached_property
+    def of(self) -> fragments.OfRow:
+        return fragments.of_row(self.key)
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -85,13 +99,19 @@ class Filter:
     read: Callable[[Any, str], Any]
     where: Callable[[Row, Any, "Tenant"], ColumnElement[bool]]
 
+    @functools.cached_property
+    def condition(self) -> Callable[..., str]:
+        """By `row`, `value`, `account_id` and `livemode`."""
+        return fragments.condition(self.where, self.type)
 
-@dataclass(frozen=True)
-class Tenant:
+
+class Tenant(Protocol):
     """The bound account and world, for conditions that look into another table."""
 
-    account_id: Any
-    livemode: Any
+    @property
+    def account_id(self) -> Any: ...
+    @property
+    def livemode(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -131,7 +151,9 @@ class Series:
 class SeriesRequest:
     """What a series' rows are selected by: the owner's columns, the tenant, its shape, the columns asked for, binders.
 
-    `outer`: the request of the series in which this one is a list, if it is one.
+    `share`: a query as rows that the statement reads once; `once`: makes what several parts have in common, a bound
+    value or shared rows, by its name; `outer`: of the series in which this one is a list, where it is one.
+    `asked` is nothing but what readers ask `read.arguments` for.
     """
 
     owner: Any
@@ -139,29 +161,32 @@ class SeriesRequest:
     tenant: Tenant
     shape: Any
     columns: tuple[str, ...]
-    asked: Field
+    asked: Any
     bind_read: Callable[[Reader, TypeEngine[Any]], Any]
+    share: Callable[[Select[Any]], Any]
+    once: Callable[[str, Callable[[], Any]], Any]
     outer: "SeriesRequest | None" = None
-    _made: dict[str, Any] = field(default_factory=dict)
 
     def bind(self, reader: Callable[[Mapping[str, Any], datetime], Any], kind: TypeEngine[Any]) -> Any:
         """A value made of the field's own arguments."""
         return self.bind_read(lambda read: reader(read.arguments(self.asked), read.now), kind)
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What several parts of the statement share: a bound value, a set of rows."""
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lookup:
-    """Rows by id. `typed`: where an interface was asked for, each says its type. `many`: ids may be several."""
+    """Rows by id. `typed`: where an interface was asked for, each says its type. `many`: ids may be several.
+
+    Plans are kept by it: `lookup` makes one of each.
+    """
 
     entity: str
     typed: bool = True
     many: bool = True
+
+
+@functools.cache
+def lookup(entity: str, *, typed: bool = True, many: bool = True) -> Lookup:
+    return Lookup(entity, typed, many)
 
 
 Kind = Column | Embedded | One | Many | Series
@@ -180,6 +205,15 @@ class Entity:
     creator: str | None = None
     alive: Callable[[Row], ColumnElement[bool]] | None = None
 
+    @functools.cached_property
+    def source(self) -> str:
+        """Its rows, as they stand in FROM."""
+        return fragments.source(self.rows)
+
+    @functools.cached_property
+    def is_alive(self) -> fragments.OfRow | None:
+        return fragments.of_row(self.alive) if self.alive else None
+
 
 # -- the forms in which columns leave the database: JSON-ready, so that nothing is converted twice
 
@@ -189,14 +223,12 @@ def plain(name: str) -> Column:
 
 
 def instant(name: str) -> Column:
-    """An instant as the contract writes it: UTC, milliseconds, Z."""
-    return Column((name,), lambda row: instant_text(row.c[name]))
+    """An instant. As text: to PostgreSQL that is half the work of our form, which the assembler gives it."""
+    return Column((name,), lambda row: instant_text(row.c[name]), form="instant")
 
 
 def instant_text(value: ColumnElement[Any]) -> ColumnElement[str]:
-    return func.to_char(
-        value.op("at time zone")(literal_column("'UTC'")), literal_column('\'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\'')
-    )
+    return value.op("::")(text("text"))
 
 
 def public_id(prefix: str, name: str = "id") -> Column:
@@ -210,7 +242,7 @@ def public_id_text(prefix: str, value: ColumnElement[Any]) -> ColumnElement[str]
 
 
 def array(name: str) -> Column:
-    return Column((name,), lambda row: func.to_json(row.c[name]), is_json=True)
+    return Column((name,), lambda row: func.to_json(row.c[name]), form="json")
 
 
 def whole(name: str) -> Order:

@@ -109,7 +109,7 @@ MISSING = Series(
     {
         "field": plain("field"),
         "reason": plain("reason"),
-        "unlockedBy": Column(("unlocked_by",), lambda row: func.to_json(row.c.unlocked_by), is_json=True),
+        "unlockedBy": Column(("unlocked_by",), lambda row: func.to_json(row.c.unlocked_by), form="json"),
     },
     here="id",
 )

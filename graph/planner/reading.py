@@ -1,9 +1,12 @@
 """Plans cached, statements run, what was delivered counted."""
 
+import functools
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from db.session import Connection
 from graph import cost
@@ -11,8 +14,12 @@ from graph.planner import assemble, layout, plan
 from graph.planner import compile as compiling
 from graph.planner.mapping import Lookup, Many, Read, Series
 from graph.planner.selection import Field
+from graph.planner.several import for_several
+from graph.together import Together
 
 MOST_SHAPES = 64
+_PLANS = Together(10_000)
+"""Of all fields of all documents: 30 KB each."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,12 @@ class Price:
 
 @dataclass(frozen=True)
 class Plan:
-    """A read, ready to run."""
+    """A read, ready to run. `for_several`: its SQL for several requests at once, where it reads one row alone."""
 
     statement: layout.Statement
     assembler: assemble.Assembler
     prices: tuple[Price, ...]
+    for_several: str | None = None
 
     def arguments(self, read: Read) -> list[Any]:
         return [reader(read) for reader in self.statement.binds]
@@ -43,7 +51,11 @@ class Plan:
         ]
 
 
-@dataclass
+Fetch = Callable[[Plan, Sequence[Any]], Awaitable[Any]]
+"""Runs a plan's statement: a list of its rows."""
+
+
+@dataclass(slots=True)
 class Delivered:
     """What reads gave out: by schema coordinate, how many and for how many thousandths of a credit."""
 
@@ -54,22 +66,14 @@ class Delivered:
         self.counts[coordinate] = self.counts.get(coordinate, 0) + count
         self.thousandths[coordinate] = self.thousandths.get(coordinate, 0) + thousandths
 
-    def shares(self, charge: int) -> dict[str, list[int]]:
-        """What usage rows tell: by coordinate, how many, and its share of the charge in thousandths.
+    def take(self, other: "Delivered") -> None:
+        """Count what another counted, too."""
+        for name, count in other.counts.items():
+            self.add(name, count, other.thousandths[name])
 
-        Shared by weight (evenly where nothing has any), to the last thousandth: shares sum to the charge.
-        """
-        if not charge:
-            return {name: [count, 0] for name, count in self.counts.items()}
-        weights = self.thousandths if self.total else dict.fromkeys(self.counts, 1)
-        whole, so_far, given = sum(weights.values()), 0, 0
-        shared: dict[str, list[int]] = {}
-        for name, count in self.counts.items():
-            so_far += weights[name]
-            share = charge * cost.THOUSANDTHS * so_far // whole - given
-            given += share
-            shared[name] = [count, share]
-        return shared
+    def shares(self, charge: int) -> str:
+        """What usage rows tell, as JSON: by coordinate, how many, and its share of the charge in thousandths."""
+        return _shares(tuple(self.counts.items()), tuple(self.thousandths.values()), charge)
 
     def clear(self) -> None:
         """Nothing was delivered after all."""
@@ -79,6 +83,25 @@ class Delivered:
     @property
     def total(self) -> int:
         return sum(self.thousandths.values())
+
+
+@functools.lru_cache(maxsize=4_096)
+def _shares(counts: tuple[tuple[str, int], ...], thousandths: tuple[int, ...], charge: int) -> str:
+    """Shared by weight (evenly where nothing has any), to the last thousandth: shares sum to the charge.
+
+    Kept, because pages that are full are charged alike.
+    """
+    if not charge:
+        return orjson.dumps({name: (count, 0) for name, count in counts}).decode()
+    weights = thousandths if any(thousandths) else (1,) * len(counts)
+    whole, so_far, given = sum(weights), 0, 0
+    shared: dict[str, tuple[int, int]] = {}
+    for (name, count), weight in zip(counts, weights, strict=True):
+        so_far += weight
+        share = charge * cost.THOUSANDTHS * so_far // whole - given
+        given += share
+        shared[name] = (count, share)
+    return orjson.dumps(shared).decode()
 
 
 class Prepared:
@@ -93,11 +116,12 @@ class Prepared:
         """The plan for this request's arguments. Raises BadUserInput where they are out of bounds."""
         shape = (
             read.allowed_creators is not None,
-            tuple(plan.shape_of(kind, read.arguments(field)) for field, kind in self._shaping),
+            tuple([plan.shape_of(kind, read.arguments(field)) for field, kind in self._shaping]),
         )
         found = self._plans.get(shape)
         if found is None:
             found = self._plans[shape] = self._make(read)
+            _PLANS.added(self._plans, shape)
             if len(self._plans) > MOST_SHAPES:
                 self._plans.popitem(last=False)
         else:
@@ -108,14 +132,16 @@ class Prepared:
         block = plan.block(self.field, self.kind, self.parent_type, read)
         statement = compiling.compile_block(block, restricted=read.allowed_creators is not None)
         assembler = assemble.generate(statement)
-        return Plan(statement, assembler, tuple(_prices(assembler.blocks)))
+        one_row = _reads_one_row(self.kind) and not statement.layout.lists
+        shared = for_several(statement.sql) if one_row else None
+        return Plan(statement, assembler, tuple(_prices(assembler.blocks)), shared)
 
-    async def run(self, connection: Connection, read: Read, delivered: Delivered) -> Any:
+    async def run(self, fetch: Fetch, read: Read, delivered: Delivered) -> Any:
         """One statement; answers the field's value under its response keys."""
         plan = self.plan(read)
         for check in plan.statement.checks:
             check(read)
-        rows = await connection.fetch(plan.statement.sql, *plan.arguments(read))
+        rows = await fetch(plan, plan.arguments(read))
         counts = [0] * len(plan.assembler.blocks)
         value = plan.assembler.run(rows, plan.sizes(read), counts)
         for price in plan.prices:
@@ -123,6 +149,24 @@ class Prepared:
             if count:
                 delivered.add(price.coordinate, count, count * price.each)
         return value
+
+
+def on(connection: Connection) -> Fetch:
+    """Statements run on one connection, one after the other."""
+    return lambda plan, arguments: connection.fetch(plan.statement.sql, *arguments)
+
+
+def _reads_one_row(kind: Many | Series | Lookup) -> bool:
+    return not kind.many if isinstance(kind, Lookup) else kind.single and isinstance(kind, Many)
+
+
+def prepared(field: Field, kind: Many | Series | Lookup, parent_type: str) -> Prepared:
+    """The plans of a field; made once for each way in which it is read."""
+    key = kind if isinstance(kind, Lookup) else None
+    found: Prepared | None = field.plans.get(key)
+    if found is None:
+        found = field.plans[key] = Prepared(field, kind, parent_type)
+    return found
 
 
 def _prices(blocks: tuple[plan.Block, ...]) -> Iterator[Price]:

@@ -4,8 +4,8 @@ Built once for a place in a document and a set of @skip/@include values; argumen
 any variables, so that one selection serves many requests.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -18,20 +18,22 @@ from graphql import (
     InlineFragmentNode,
     SelectionNode,
     SelectionSetNode,
-    VariableNode,
     get_named_type,
     is_abstract_type,
 )
-from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
-from graphql.language import Visitor, visit
+from graphql.execution.values import VariableValues, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
-Arguments = Callable[[VariableValues], Mapping[str, Any]]
+from graph.planner import arguments
+from graph.planner.arguments import Arguments
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """One response key. `fields` are those of its object; for an interface, `by_type` has them a type."""
+    """One response key. `fields` are those of its object; for an interface, `by_type` has them a type.
+
+    `plans` are kept with it: see `reading.prepared`.
+    """
 
     key: str
     name: str
@@ -39,6 +41,7 @@ class Field:
     arguments: Arguments
     fields: tuple["Field", ...]
     by_type: Mapping[str, tuple["Field", ...]]
+    plans: dict[Any, Any] = field(default_factory=dict)
 
     def named(self, name: str) -> Iterator["Field"]:
         """Every alias under which a field of this object was asked."""
@@ -69,7 +72,7 @@ def read_field(document: Document, definition: GraphQLField, nodes: Sequence[Fie
         key=first.alias.value if first.alias else first.name.value,
         name=first.name.value,
         type_name=kind.name,
-        arguments=_arguments(definition, first),
+        arguments=arguments.reader(definition, first),
         fields=fields,
         by_type=by_type,
     )
@@ -89,7 +92,7 @@ def _read_merged(document: Document, kind: GraphQLObjectType, nodes: list[FieldN
     name = nodes[0].name.value
     if name.startswith("__"):  # __typename; __schema and __type are graphql-core's
         key = nodes[0].alias.value if nodes[0].alias else name
-        return Field(key, name, "String", lambda _: {}, (), {})
+        return Field(key, name, "String", arguments.none, (), {})
     return read_field(document, kind.fields[name], nodes)
 
 
@@ -132,23 +135,3 @@ def included(node: SelectionNode, variables: VariableValues) -> bool:
     skip = get_directive_values(GraphQLSkipDirective, node, variables)
     include = get_directive_values(GraphQLIncludeDirective, node, variables)
     return not (skip and skip["if"]) and (include is None or bool(include["if"]))
-
-
-class _Mentions(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = False
-
-    def enter_variable(self, _node: VariableNode, *_: Any) -> None:
-        self.found = True
-
-
-def _arguments(definition: GraphQLField, node: FieldNode) -> Arguments:
-    """Readers of a field's arguments: computed once where no variable is involved."""
-    mentions = _Mentions()
-    for argument in node.arguments or ():
-        visit(argument, mentions)
-    if mentions.found:
-        return lambda variables: get_argument_values(definition, node, variables)
-    constant = get_argument_values(definition, node)
-    return lambda _: constant

@@ -20,7 +20,7 @@ from graph.planner.mapping import Kind, One, Read, Series, SeriesRequest, instan
 from services import errors, ledger
 from services import usage as rules
 
-INSTANT = TIMESTAMP(timezone=True)
+INSTANT, COUNT = TIMESTAMP(timezone=True), Integer()
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MOST_BUCKETS = 800
 SUMS = ("requests", "credits", "errors", "rate_limited")
@@ -146,7 +146,7 @@ class Usage:
 
     def both(self, table: Any, recent: Callable[["Usage"], Any], *names: str) -> Any:
         """A roll-up's rows and those that it does not tell of yet, alike."""
-        fresh = self.own.once(recent.__name__, lambda: recent(self).cte().prefix_with("materialized"))
+        fresh = self.own.once(recent.__name__, lambda: self.own.share(recent(self)))
         rest = select(*(fresh.c[name] for name in names))
         if self.key is not None:
             rest = rest.where(fresh.c.key_id == self.key)
@@ -250,7 +250,7 @@ def _below(read: Callable[[Usage, SeriesRequest], Any]) -> Callable[[SeriesReque
 
 def _top(request: SeriesRequest) -> Any:
     """How many rows `first` asks for."""
-    return request.bind_read(lambda read: pagination.sized(read.arguments(request.asked))[1], Integer())
+    return request.bind_read(lambda read: pagination.sized(read.arguments(request.asked))[1], COUNT)
 
 
 def _placed(columns: Sequence[Any], source: Any, order: Sequence[Any], request: SeriesRequest) -> Any:

@@ -33,6 +33,21 @@ class GrantStatus(Enum):
     )
 
 
+@strawberry.enum(description="Why a grant needs to be connected again.")
+class GrantReason(Enum):
+    REFUSED = strawberry.enum_value(
+        "REFUSED",
+        description="The platform refuses the tokens: expired, revoked there, or the creator's password changed.",
+    )
+    REMOVED = strawberry.enum_value(
+        "REMOVED", description="The platform told us that the creator, or the platform, took our access away."
+    )
+    REFRESH_INTERRUPTED = strawberry.enum_value(
+        "REFRESH_INTERRUPTED",
+        description="The platform replaced the tokens, and its answer did not reach us. The creator did nothing.",
+    )
+
+
 @strawberry.enum(description="Why a field of a creator is null.")
 class MissingReason(Enum):
     UNSUPPORTED_BY_PLATFORM = strawberry.enum_value(
@@ -68,6 +83,9 @@ class MissingMetric:
 @strawberry.type(description="The consent a creator gave us on a platform. Its tokens are never shown.")
 class Grant:
     status: GrantStatus = strawberry.field(description="Whether the platform still accepts it.")
+    reason: GrantReason | None = strawberry.field(
+        description="Why it needs to be connected again; null while it is ACTIVE, and of old refusals."
+    )
     scopes: list[str] = strawberry.field(description="What was granted, in the platform's own words.")
     expires_at: DateTime | None = strawberry.field(
         description="When the access token ends; it is refreshed before."

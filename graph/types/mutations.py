@@ -122,5 +122,7 @@ class FieldPrice:
 class Price:
     max: int = strawberry.field(description="Upper bound in credits.")
     base: int = strawberry.field(description="The least it costs: 1, or 0 when everything in it is free.")
-    affordable: bool = strawberry.field(description="Whether the balance covers the upper bound.")
+    affordable: bool = strawberry.field(
+        description="Whether the balance and the key's own limit cover the upper bound."
+    )
     fields: list[FieldPrice] = strawberry.field(description="Where it comes from.")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from services.platforms import values
+
 
 @dataclass(frozen=True)
 class App:
@@ -164,6 +166,30 @@ def singly(query: Iterable[tuple[str, str]]) -> dict[str, str]:
     return told
 
 
+# What a browser may bring back; anything else is a mistake of ours, or somebody's invention.
+CALLBACK_ERRORS: Mapping[str, type[Failure]] = {
+    "access_denied": Denied,
+    "server_error": Transient,
+    "temporarily_unavailable": Transient,
+}
+CODE_LIMIT = 2048
+
+
+def code_of(query: Iterable[tuple[str, str]], tail: str = "") -> str:
+    """The code that a callback brought, without the platform's `tail`. Raises Denied, Transient, ProviderBug.
+
+    Nothing else in it counts, the scopes neither: the token answer is the truth.
+    """
+    told = singly(query)
+    if "error" in told:
+        word = values.code(told["error"].removesuffix(tail)) or "unrecognized"
+        raise CALLBACK_ERRORS.get(word, ProviderBug)(word, values.message(told.get("error_description")))
+    code = told.get("code", "").removesuffix(tail)
+    if not 0 < len(code) <= CODE_LIMIT:
+        raise ProviderBug("no_code", "The callback brought no usable code.")
+    return code
+
+
 class Connector(Protocol):
     """One platform in one world."""
 
@@ -180,6 +206,11 @@ class Connector(Protocol):
     @property
     def refresh_before(self) -> timedelta | None:
         """How long before its end a token is refreshed that has no refresh token; None where all have one."""
+        ...
+
+    @property
+    def rotates(self) -> bool:
+        """Whether a refresh token works once: whoever does not hear the answer has lost the grant."""
         ...
 
     def begin(self, state: str, redirect_uri: str) -> Authorization: ...

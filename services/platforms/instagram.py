@@ -28,16 +28,9 @@ MEDIA = "/me/media"
 
 PAGE_SIZE = 50  # of at most 100: with insights a page costs a call an item
 MOST_PAGES = 2_000  # Instagram shows the 10,000 newest media
-CODE_LIMIT = 2048
 LIFE = timedelta(days=60)
 YOUNGEST = timedelta(hours=24)
 DOUBT = timedelta(days=1)  # what a guess at a token's age may be wrong by
-
-CALLBACK_ERRORS: Mapping[str, type[base.Failure]] = {
-    "access_denied": base.Denied,
-    "server_error": base.Transient,
-    "temporarily_unavailable": base.Transient,
-}
 
 
 class Instagram:
@@ -46,6 +39,7 @@ class Instagram:
     platform = "INSTAGRAM"
     refresh_before = timedelta(days=30)
     """How long before its end a token should be refreshed: once it is over, nothing brings it back."""
+    rotates = False
 
     def __init__(
         self,
@@ -73,16 +67,7 @@ class Instagram:
         return base.Authorization(f"{self._app.auth_url}{AUTHORIZE}?{parse.urlencode(query)}", None)
 
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
-        """The code, without the `#_` that Instagram appends to its redirect."""
-        told = base.singly(query)
-        if "error" in told:
-            word = values.code(told["error"].removesuffix("#_")) or "unrecognized"
-            text = values.message(told.get("error_description"))
-            raise CALLBACK_ERRORS.get(word, base.ProviderBug)(word, text)
-        code = told.get("code", "").removesuffix("#_")
-        if not 0 < len(code) <= CODE_LIMIT:
-            raise base.ProviderBug("no_code", "The callback brought no usable code.")
-        return code
+        return base.code_of(query, tail="#_")  # Instagram appends it to its redirect
 
     async def complete(self, code: str, redirect_uri: str, code_verifier: str | None) -> base.Tokens:
         """The long-lived token for a code, once.

@@ -15,7 +15,7 @@ from urllib import parse
 
 from oauthlib import oauth2
 
-from services.platforms import base, client, tiktok_wire, values
+from services.platforms import base, client, tiktok_wire
 
 SCOPES = ("user.info.basic", "user.info.profile", "user.info.stats", "video.list")
 
@@ -27,18 +27,10 @@ VIDEO_LIST = "/v2/video/list/"
 
 PAGE_SIZE = 20
 VERIFIER_LENGTH = 64
-CODE_LIMIT = 2048
 
 # What revoking a dead token may answer: TikTok documents no code for it. invalid_request may as well mean
 # that our request is wrong, so it counts only when the token opens nothing any more.
 TOKEN_REFUSED = frozenset({"invalid_grant", "access_token_invalid", "invalid_request"})
-
-# What the browser may bring back; anything else is a mistake of ours, or somebody's invention.
-CALLBACK_ERRORS: Mapping[str, type[base.Failure]] = {
-    "access_denied": base.Denied,
-    "server_error": base.Transient,
-    "temporarily_unavailable": base.Transient,
-}
 
 # For codes nobody documented. A 401 from the token endpoint speaks of our app, not of an access token.
 STATUSES: Mapping[int, type[base.Failure]] = {
@@ -64,6 +56,7 @@ class TikTok:
 
     platform = "TIKTOK"
     refresh_before = None
+    rotates = True
 
     def __init__(
         self,
@@ -92,16 +85,7 @@ class TikTok:
         return base.Authorization(f"{self._app.auth_url}{AUTHORIZE}?{parse.urlencode(query)}", verifier)
 
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
-        """The code, or what TikTok said instead. `scopes` here is ignored: the token answer is the truth."""
-        told = base.singly(query)
-        if "error" in told:
-            word = values.code(told["error"]) or "unrecognized"
-            text = values.message(told.get("error_description"))
-            raise CALLBACK_ERRORS.get(word, base.ProviderBug)(word, text)
-        code = told.get("code", "")
-        if not 0 < len(code) <= CODE_LIMIT:
-            raise base.ProviderBug("no_code", "The callback brought no usable code.")
-        return code
+        return base.code_of(query)
 
     async def complete(self, code: str, redirect_uri: str, code_verifier: str | None) -> base.Tokens:
         """The tokens for a code, once."""

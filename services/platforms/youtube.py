@@ -36,14 +36,6 @@ PAGE_SIZE = 50  # also the most ids videos.list takes
 UNITS_A_CALL = 1
 MOST_RESTARTS = 3
 VERIFIER_LENGTH = 64
-CODE_LIMIT = 2048
-
-# What the browser may bring back; anything else is a mistake of ours, or somebody's invention.
-CALLBACK_ERRORS: Mapping[str, type[base.Failure]] = {
-    "access_denied": base.Denied,
-    "server_error": base.Transient,
-    "temporarily_unavailable": base.Transient,
-}
 
 Spend = Callable[[int], Awaitable[None]]
 
@@ -61,6 +53,7 @@ class YouTube:
 
     platform = "YOUTUBE"
     refresh_before = None
+    rotates = False
 
     def __init__(
         self,
@@ -93,16 +86,7 @@ class YouTube:
         return base.Authorization(f"{self._app.auth_url}{AUTHORIZE}?{parse.urlencode(query)}", verifier)
 
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
-        """The code, or what Google said instead. `scope` here is ignored: the token answer is the truth."""
-        told = base.singly(query)
-        if "error" in told:
-            word = values.code(told["error"]) or "unrecognized"
-            text = values.message(told.get("error_description"))
-            raise CALLBACK_ERRORS.get(word, base.ProviderBug)(word, text)
-        code = told.get("code", "")
-        if not 0 < len(code) <= CODE_LIMIT:
-            raise base.ProviderBug("no_code", "The callback brought no usable code.")
-        return code
+        return base.code_of(query)
 
     async def complete(self, code: str, redirect_uri: str, code_verifier: str | None) -> base.Tokens:
         """The tokens for a code, once. Which channel they open, only `profile` tells."""

@@ -133,7 +133,12 @@ REASONS: Mapping[str, type[base.Failure]] = {
         ("accessNotConfigured", "SERVICE_DISABLED", "keyInvalid", "API_KEY_INVALID"), base.ProviderBug
     ),
     **dict.fromkeys(
-        ("youtubeSignupRequired", "authenticatedUserAccountClosed", "authenticatedUserAccountSuspended"),
+        (
+            "youtubeSignupRequired",
+            "accountDelegationForbidden",
+            "authenticatedUserAccountClosed",
+            "authenticatedUserAccountSuspended",
+        ),
         base.NoAccount,
     ),
     **dict.fromkeys(("backendError", "internalError"), base.Transient),

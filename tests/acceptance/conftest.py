@@ -6,10 +6,11 @@ tables) goes through `Service.world` and `Service.rows`.
 
 import asyncio
 import contextlib
+import dataclasses
 import os
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -17,13 +18,16 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import aiohttp
 import asyncpg
 import pytest
+import stamina
 import yarl
 
 import simulators
 from server import app as composition
-from server import opening, processes, worker
+from server import opening, processes, simulated, worker
 from server.settings import Settings
-from services import accounts, api_keys, key_terms
+from services import accounts, api_keys, jobs, key_terms
+from tests import periodics, ports
+from tests.acceptance import patience
 
 RETURN = "https://partner.example/done"
 OWN = "https://partner.example/oauth"
@@ -201,7 +205,7 @@ class Service:
         await self.land(await self.decide(begun["authUrl"], username))
         return (await self.data(ATTEMPT, {"state": begun["state"]}, key=key))["connectAttempt"]
 
-    async def synced(self, sync_id: str, *, key: str = "", seconds: float = 30) -> Any:
+    async def synced(self, sync_id: str, *, key: str = "", seconds: float = 60) -> Any:
         """The sync once it has ended."""
         async with asyncio.timeout(seconds):
             while True:
@@ -254,7 +258,7 @@ class Service:
         """Stop the worker, where it runs."""
         if self._worker is not None:
             self._stop.set()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await self._worker
             self._worker, self._stop = None, asyncio.Event()
 
@@ -293,14 +297,15 @@ class Service:
             await connection.close()
 
     async def settled(self) -> None:
-        """Until what the cashier writes at leisure is written."""
-        async with asyncio.timeout(5):
-            while self.house.services.cashier._work and not self.house.services.cashier._work.done():
+        """Until no read runs, and what the cashier writes at leisure is written."""
+        cashier = self.house.services.cashier
+        async with asyncio.timeout(60):
+            while cashier._under_way or (cashier._work and not cashier._work.done()):
                 await asyncio.sleep(0.01)
 
     async def idle(self) -> None:
         """Until no job waits or runs."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await self.value("select count(*) from pgqueuer"):
                 await asyncio.sleep(0.02)
 
@@ -347,36 +352,53 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def roots() -> dict[str, str]:
     return ROOTS
 
 
+@pytest.fixture
+def path(request: pytest.FixtureRequest) -> str:
+    """How this run executes planned reads."""
+    return "ordinary" if request.config.getoption("--ordinary") else "compiled"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unhurried() -> Iterator[None]:
+    """Platforms are asked again as often as ever, and at once: nobody here recovers by being left alone.
+
+    And where hundreds come at once to a machine that is busy with other tests, none is sent away for it. What is
+    due by the clock, which nobody tells a worker of, it finds soon.
+    """
+    patience.have()
+    jobs.DEQUEUE_TIMEOUT = timedelta(seconds=0.25)
+    with stamina.set_testing(True, attempts=1_000, cap=True):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of whoever runs the tests gets in."""
+    """No setting of whoever runs the tests gets in; only the run's own, which path executes."""
     for name in [name for name in os.environ if name.startswith("CREATOR_GRAPH_")]:
-        monkeypatch.delenv(name)
+        if name != "CREATOR_GRAPH_COMPILED":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def left_out(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    return periodics.leave_out(monkeypatch)
 
 
 @pytest.fixture
 async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Starts a service of its own settings; all end with the test."""
     made: list[Any] = []
-    build = composition.build_simulators
-    monkeypatch.setattr(
-        composition, "build_simulators", lambda settings: made.append(build(settings)) or made[-1]
-    )
+    build = simulated.build
+    monkeypatch.setattr(simulated, "build", lambda *given: made.append(build(*given)) or made[-1])
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(**given: Any) -> Service:
-            port = free_port()
+            port = ports.free()
             simulated = f"http://127.0.0.1:{port}/simulators/tiktok"
             live = {
                 "tiktok_client_key": "live-app",
@@ -386,7 +408,13 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 "tiktok_oembed_url": f"{simulated}/oembed",
             }
             settings = Settings(
-                **{"database_url": address, "port": port, "data_dir": tmp_path / "data", "drain_seconds": 0}
+                **{
+                    "database_url": address,
+                    "port": port,
+                    "data_dir": tmp_path / "data",
+                    "drain_seconds": 0,
+                    "log_level": "debug",
+                }
                 | live
                 | given
             )
@@ -421,3 +449,14 @@ async def serving(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 async def service(serving: Callable[..., Any]) -> Service:
     return await serving()
+
+
+@pytest.fixture
+async def other(service: Service, tmp_path: Path) -> Any:
+    """Another process of the same service: its own house on the same database."""
+    settings = Settings(
+        database_url=service.address, port=ports.free(), data_dir=tmp_path / "data", drain_seconds=0,
+        simulator_url=f"{service.url}/simulators",
+    )  # fmt: skip
+    async with processes.serving(opening.Opened(settings, service.address, None)) as house:
+        yield dataclasses.replace(service, url=settings.public, house=house)

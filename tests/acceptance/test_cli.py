@@ -13,8 +13,8 @@ NOBODY = "key_" + "0" * 32
 
 
 @pytest.fixture
-def run(address, tmp_path, monkeypatch):
-    """Run a command as a shell would, `--json` added; answers the exit code, the value and stderr's."""
+def shell(address, tmp_path, monkeypatch):
+    """Run a command as a shell would; answers its exit code, stdout and stderr."""
     monkeypatch.setenv("CREATOR_GRAPH_DATABASE_URL", address)
     monkeypatch.setenv("CREATOR_GRAPH_DATA_DIR", str(tmp_path / "data"))
     root = logging.getLogger()
@@ -22,19 +22,25 @@ def run(address, tmp_path, monkeypatch):
     runner = CliRunner()
 
     def command(*arguments):
-        result = runner.invoke(cli.app, [*arguments, "--json"])
-        out = json.loads(result.stdout) if result.stdout else None
-        err = (
-            json.loads(result.stderr)
-            if result.stderr and result.exit_code == 1 and "{" in result.stderr
-            else None
-        )
-        return result.exit_code, out, err
+        result = runner.invoke(cli.app, arguments)
+        return result.exit_code, result.stdout, result.stderr
 
     yield command
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**config)
+
+
+@pytest.fixture
+def run(shell):
+    """The same with `--json`; answers the exit code, the value and stderr's."""
+
+    def command(*arguments):
+        code, out, err = shell(*arguments, "--json")
+        said = json.loads(err) if err and code == 1 and "{" in err else None
+        return code, json.loads(out) if out else None, said
+
+    return command
 
 
 def ok(answer):
@@ -103,6 +109,66 @@ def test_credits_are_granted_shown_and_audited(run):
     assert [(entry["kind"], entry["amount"], entry["note"]) for entry in shown["ledger"]] == [
         ("grant", 500, "sorry"), ("grant", 1000, "opening balance"),
     ]  # fmt: skip
+    assert ok(run("credits", "audit")) == []
+
+
+def ledger_of(run):
+    rows = ok(run("credits", "show", "MetriqLab"))["ledger"]
+    return [(row["kind"], row["amount"], row["key"], row["note"]) for row in rows]
+
+
+def test_balances_are_set_right_by_hand_and_every_change_is_a_ledger_row(run, shell):
+    ok(run("accounts", "create", "--name", "MetriqLab", "--credits", "100"))
+    key = ok(run("keys", "create", "--account", "MetriqLab", "--name", "k", "--monthly-credits", "50"))["id"]
+    for arguments, remaining in (
+        (("adjust", "MetriqLab", "-30", "--note", "counted twice"), 70),
+        (("adjust", "--note", "and back", "MetriqLab", "-20"), 50),
+        (("adjust", "MetriqLab", "5", "--note", "up"), 55),
+        (("refund", "MetriqLab", "7", "--note", "an outage"), 62),
+        (("refund", "MetriqLab", "3", "--note", "its outage", "--key", key), 65),
+        (("grant", "MetriqLab", "35", "--note", "sorry"), 100),
+        (("grant", "MetriqLab", "1"), 101),
+    ):
+        assert ok(run("credits", *arguments))["remaining"] == remaining, arguments
+    assert ledger_of(run) == [
+        ("grant", 1, None, None), ("grant", 35, None, "sorry"), ("refund", 3, key, "its outage"),
+        ("refund", 7, None, "an outage"), ("adjustment", 5, None, "up"), ("adjustment", -20, None, "and back"),
+        ("adjustment", -30, None, "counted twice"), ("grant", 100, None, "opening balance"),
+    ]  # fmt: skip
+    code, said, _ = shell("credits", "show", "MetriqLab")
+    assert (code, said.split("\n")[2].split()) == (0, ["remaining", "101"])
+    assert ["adjustment", "-30", "–", "counted", "twice"] in [line.split()[2:] for line in said.splitlines()]
+    assert shell("credits", "audit") == (0, "Every balance is the sum of its ledger rows.\n", "")
+
+
+def test_a_wrong_change_of_a_balance_says_what_to_do_and_changes_nothing(run, shell):
+    ok(run("accounts", "create", "--name", "MetriqLab", "--credits", "100"))
+    ok(run("accounts", "create", "--name", "Other"))
+    foreign = ok(run("keys", "list", "--account", "Other"))[0]["id"]
+    why, huge = ("--note", "why"), str(10**16)
+    before = ledger_of(run)
+    for arguments, code, remedy in (
+        (("adjust", "MetriqLab", "-101", *why), "BAD_USER_INPUT", "Take at most 100."),
+        (("adjust", "MetriqLab", "0", *why), "BAD_USER_INPUT", "Give how many credits more, or less"),
+        (("adjust", "MetriqLab", huge, *why), "BAD_USER_INPUT", "Give how many credits more, or less"),
+        (("adjust", "MetriqLab", "1", "--note", " "), "BAD_USER_INPUT", "Say why"),
+        (("adjust", "nobody", "1", *why), "NOT_FOUND", "Check the id"),
+        (("refund", "MetriqLab", "0", *why), "BAD_USER_INPUT", "Give how many more."),
+        (("refund", "MetriqLab", huge, *why), "BAD_USER_INPUT", "Give how many more."),
+        (("refund", "MetriqLab", "1", "--note", ""), "BAD_USER_INPUT", "Say why"),
+        (("refund", "MetriqLab", "1", *why, "--key", foreign), "NOT_FOUND", "Check the id"),
+        (("refund", "MetriqLab", "1", *why, "--key", "nonsense"), "BAD_USER_INPUT", ""),
+        (("grant", "MetriqLab", "0"), "BAD_USER_INPUT", "Give how many more."),
+        (("grant", "nobody", "1"), "NOT_FOUND", "Check the id"),
+        (("grant", "MetriqLab", "-5"), "BAD_USER_INPUT", "adjust"),
+    ):
+        status, _, said = run("credits", *arguments)
+        assert (status, said["error"]["code"]) == (1, code), arguments
+        assert remedy in said["error"].get("remedy", ""), arguments
+    for arguments in (("adjust", "MetriqLab", "5"), ("refund", "MetriqLab", "5"), ("adjust", "MetriqLab", "few", *why), ("adjust", "MetriqLab", "5", *why, "--nothing")):  # fmt: skip
+        code, out, said = shell("credits", *arguments)
+        assert (code, out, "Usage: " in said) == (2, "", True), arguments
+    assert ledger_of(run) == before
     assert ok(run("credits", "audit")) == []
 
 

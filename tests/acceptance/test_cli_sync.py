@@ -1,32 +1,20 @@
 """creators and sync from the command line, beside a running service and its worker."""
 
-import asyncio
+import functools
 import json
-import os
-import sys
 
 import pytest
 
 from server import cli_sync
+from services import errors
 
 
 @pytest.fixture
-def run(service):
+def run(service, shell):
     """Run a command as a shell would, in a process of its own; answers exit code, stdout and stderr."""
-
-    async def command(*arguments):
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "server", *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
-            env={
-                **os.environ, "CREATOR_GRAPH_DATABASE_URL": service.address,
-                "CREATOR_GRAPH_DATA_DIR": str(service.data_dir), "CREATOR_GRAPH_PUBLIC_URL": service.url,
-            },
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(child.communicate(), 60)
-        return child.returncode, out.decode(), err.decode()
-
-    return command
+    return functools.partial(
+        shell.run, database_url=service.address, data_dir=service.data_dir, public_url=service.url
+    )
 
 
 def value(answer):
@@ -139,6 +127,22 @@ async def test_an_operator_disconnects_a_creator_of_that_account_alone(service, 
         refused(await run("creators", "disconnect", creator_id, "--account", "MetriqLab", "--json"))
         == "NOT_FOUND"
     )
+
+
+async def test_a_demo_that_is_told_to_come_later_does(service, run, monkeypatch):
+    limits, told = service.house.services.limits, []
+    take = limits.take
+
+    def take_the_third_time(caller, now):
+        if len(told) < 2:
+            told.append(now)
+            raise errors.RateLimited(1)
+        return take(caller, now)
+
+    monkeypatch.setattr(limits, "take", take_the_third_time)
+    service.work()
+    (row,) = value(await run("demo", "--account", "MetriqLab", "--creators", "1", "--json"))
+    assert (row["sync"], len(told)) == ("succeeded", 2)
 
 
 def test_bars_are_bounded():

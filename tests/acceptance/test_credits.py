@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from urllib.parse import parse_qsl, urlsplit
 
 import resolvers
 from graph.policy import FREE
@@ -35,9 +36,9 @@ def agrees(answer):
 
 
 async def audited(service):
+    await service.settled()
     async with service.database.read() as connection:
         assert await credits.audit(connection) == []
-    await service.settled()
     left, spent = await service.ledger()
     used = await service.value("select coalesce(sum(credits), 0)::bigint from usage_events")
     assert used == spent
@@ -151,7 +152,7 @@ async def test_a_mutation_that_cannot_be_paid_writes_nothing(service):
     await service.idle()
     own = await service.begin(key=service.live, redirectUri="https://partner.example/oauth")
     location = await service.decide(own["authUrl"], "sim.twenty")
-    code = location.split("code=")[1].split("&")[0].replace("%2A", "*").replace("%21", "!")
+    code = dict(parse_qsl(urlsplit(location).query))["code"]
     for balance, query, variables in (
         (9, "mutation($id: ID!) { syncCreator(input: {id: $id}) { joined } }", {"id": creator_id}),
         (0, 'mutation { createApiKey(input: {name: "k", mode: LIVE}) { secret } }', None),

@@ -17,7 +17,7 @@ async def whoever_is_left(service, *words):
 
 async def running(service, sync_id):
     """Until the sync has read a page and is not through."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             row = await service.one(
                 "select status, videos_seen from syncs where id = $1::text::uuid", sync_id[4:]
@@ -70,7 +70,7 @@ async def test_a_platform_that_is_down_gets_its_revocation_later_and_erasure_doe
     service.world.faults.clear()
     for statement in REVOKE_SOON:
         await service.execute(statement)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await service.value("select count(*) from revocations"):
             await asyncio.sleep(0.05)
     assert not service.world.state.revoke("creator-graph-test", "sim.single")

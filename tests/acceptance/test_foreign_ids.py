@@ -1,5 +1,7 @@
 """What belongs to others looks like what never was: the ways that tests of reads and writes by id do not go."""
 
+import asyncio
+
 import pytest
 
 from services import accounts
@@ -72,3 +74,23 @@ async def test_a_narrower_key_is_narrower_at_the_next_request(service):
     move = 'mutation($id: ID!) { updateApiKey(input: {id: $id, allowedIps: ["203.0.113.0/24"]}) { apiKey { allowedIps } } }'
     await service.data(move, {"id": f"key_{away.id.hex}"})
     assert (await service.ask(COUNT, key=away.secret)).reason == "IP"
+
+
+async def test_rows_read_at_once_by_many_are_each_their_own(service):
+    """Reads by id that come together share statements; what is another's stays what never was."""
+    other = await service.another("rival")
+    mine = await service.connected("sim.single", reference="mine")
+    theirs = await service.connected("sim.single", key=other.test.secret, reference="theirs")
+    query = "query($id: ID!) { creator(id: $id) { id reference } }"
+
+    async def seen(number: int) -> dict | None:
+        key, id = (service.test, other.test.secret)[number % 2], (mine, theirs, f"crt_{'0' * 32}")[number % 3]
+        return (await service.data(query, {"id": id}, key=key))["creator"]
+
+    found = await asyncio.gather(*(seen(number) for number in range(36)))
+    assert found == [
+        {0: {"id": mine, "reference": "mine"}, 1: {"id": theirs, "reference": "theirs"}}[number % 2]
+        if number % 3 == number % 2
+        else None
+        for number in range(36)
+    ]

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import jwt
 import pytest
+from yarl import URL
 
 NESTED = """query Nested { creators(first: 20) {
   edges { cursor node { username platform stats { followers likes videoCount }
@@ -302,3 +303,25 @@ async def test_a_callback_with_nonsense_is_a_page_without_an_echo(service):
 
 def query_of(location):
     return dict(parse_qsl(urlsplit(location).query))
+
+
+async def test_a_simulated_platform_sends_nobody_where_no_account_wants_them(service):
+    await service.update(return_urls=["https://partner.example/oauth"])
+    for platform in ("TIKTOK", "INSTAGRAM", "YOUTUBE"):
+        asked = URL((await service.begin(platform=platform))["authUrl"])
+        listed = asked.update_query(redirect_uri="https://partner.example/oauth")
+        for address, status in (
+            (asked, 200),
+            (listed, 200),
+            (asked.update_query(redirect_uri="https://evil.example/"), 400),
+            (asked.update_query(redirect_uri="https://partner.example/oauth/"), 400),
+            (asked.update_query(redirect_uri="https://partner.example/\0"), 400),
+        ):
+            async with service.http.get(address, allow_redirects=False) as answer:
+                assert answer.status == status, (platform, address)
+        async with service.http.post(
+            asked.update_query(redirect_uri="https://evil.example/"),
+            data={"answer": "deny"},
+            allow_redirects=False,
+        ) as answer:
+            assert answer.status == 400

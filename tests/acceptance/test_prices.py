@@ -9,10 +9,13 @@ OPERATIONS = 60
 
 
 class Writer:
-    """Operations of many forms: lists in lists, aliases, fragments, pages by variables, switches, nothing found."""
+    """Operations of many forms: lists in lists, aliases, fragments, pages by variables, switches, nothing found.
 
-    def __init__(self, seed, ids):
-        self.random, self.ids = random.Random(seed), ids
+    `full`: no page asks for more than one creator with 20 videos has, and all is found.
+    """
+
+    def __init__(self, seed, ids, *, full=False):
+        self.random, self.ids, self.full = random.Random(seed), ids, full
         self.variables, self.aliases = {}, 0
 
     def operation(self):
@@ -36,11 +39,12 @@ class Writer:
             return f"${name}"
         return json.dumps(value)
 
-    def page(self, most=30):
+    def page(self, most=30, there=20):
+        most = min(most, there) if self.full else most
         return f"({self.random.choice(('first', 'last'))}: {self.value('Int', self.random.randint(1, most))})"
 
     def creators(self):
-        return f"creators{self.page()} {{ {self.connection(self.creator())} }}"
+        return f"creators{self.page(there=1)} {{ {self.connection(self.creator())} }}"
 
     def videos(self):
         return f"videos{self.page()} {{ {self.connection('id title creator { username }')} }}"
@@ -95,3 +99,47 @@ async def test_no_answer_costs_more_than_its_quote_and_all_quotes_are_one(servic
         assert answer.credits["charged"] >= told["base"], text
         equal += answer.credits["charged"] == most
     assert 0 < equal < OPERATIONS  # full pages cost what was quoted, short ones less
+
+
+async def test_when_every_page_is_full_the_charge_is_the_quote(service):
+    creator = await service.connected("sim.twenty", key=service.live)
+    videos = await service.data("{ videos(first: 3) { nodes { id } } }", key=service.live)
+    ids = [*(node["id"] for node in videos["videos"]["nodes"]), creator, creator]
+    paid = set()
+    for seed in range(OPERATIONS // 2):
+        writer = Writer(seed, ids, full=True)
+        writer.one = writer.creators  # whose id may be of the other kind
+        text, variables = writer.operation()
+        answer = await service.ask(text, variables, key=service.live)
+        assert answer.credits["charged"] == answer.credits["max"], (text, variables, answer.body)
+        paid.add(answer.credits["charged"])
+    assert len(paid) > 5
+
+
+async def test_affordable_is_what_balance_and_the_keys_own_limit_cover(service):
+    async def affordable(key, first=3):
+        asked = {"q": f"{{ creators(first: {first}) {{ nodes {{ id }} }} }}", "v": "{}"}
+        return (await service.data(PRICE, asked, key=key))["price"]["affordable"]
+
+    own = (await service.key("LIVE", monthly_credits=3)).secret
+    assert (await affordable(service.live), await affordable(own), await affordable(service.test)) == (
+        True,
+    ) * 3
+    await service.data("{ creators { totalCount } }", key=own)  # 2 of its 3 are left
+    assert (await affordable(service.live), await affordable(own)) == (True, False)
+    assert await affordable(own, first=2)
+    refilled = await service.key("LIVE", monthly_credits=9)
+    await service.update(credits=3)  # of which 1 is spent
+    assert (await affordable(refilled.secret), await affordable(service.live)) == (False, False)
+    assert await affordable(service.test)
+
+
+async def test_variables_that_are_no_json_object_are_the_askers_mistake(service):
+    """Read as an HTTP body is: nothing deep, endless or unpaired is taken for a fault of ours."""
+    query = "query($s: String) { creatorBy(platform: TIKTOK, username: $s) { id } }"
+    for text in (
+        "[" * 100_000, '{"s": ' + "[" * 5_000 + "]" * 5_000 + "}", '{"s": NaN}', '{"s": "\\ud800"}',
+        '{"s": 1' + "0" * 5_000 + "}", "[]", "null", "{", '{"s": 1}',
+    ):  # fmt: skip
+        answer = await service.ask(PRICE, {"q": query, "v": text})
+        assert answer.code == "BAD_USER_INPUT", text[:20]

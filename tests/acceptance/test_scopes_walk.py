@@ -103,7 +103,7 @@ def paths(root):
 
 def quote(text):
     operation = ENGINE.documents.operation(text, None)
-    return quoting.of(ENGINE.policy, operation, execution.coerced(ENGINE, operation, {}))
+    return quoting.of(ENGINE.policy, operation, operation.declared.read({}))
 
 
 def without(scope):

@@ -99,3 +99,16 @@ async def test_no_key_token_state_or_code_stands_in_clear_in_the_database_or_the
     assert "live-app-secret" not in log
     assert (service.data_dir / "secret_key").read_text() not in log
     assert (service.data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_body_that_cannot_be_decoded_is_refused_without_filling_the_log(service):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip", "Connection": "close"}
+    with logging_as_served("info") as caught:
+        for key, status in (("wrong", 401), (service.test, 400)):
+            more = headers | {"X-API-Key": key}
+            async with service.http.post(f"{service.url}/graphql", data=b"no gzip", headers=more) as answer:
+                assert answer.status == status
+                assert (await answer.json())["errors"]
+    lines = caught.getvalue().splitlines()
+    assert [line for line in lines if '"level": "error"' in line or "Traceback" in line] == []
+    assert len(lines) == 2  # a refusal each, as any other

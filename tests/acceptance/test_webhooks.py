@@ -12,7 +12,7 @@ from services import erase
 from simulators import instagram_control, instagram_media, instagram_outbox, outbox, people, webhooks
 
 TEST_APP = "creator-graph-test"
-GRANT = "query($id: ID!) { creator(id: $id) { grant { status } } }"
+GRANT = "query($id: ID!) { creator(id: $id) { grant { status reason } } }"
 REMOVED = "authorization.removed"
 
 
@@ -44,11 +44,13 @@ async def call(
 
 async def status(service, creator_id, key=""):
     creator = (await service.data(GRANT, {"id": creator_id}, key=key))["creator"]
+    if creator:
+        assert creator["grant"]["reason"] == {"ACTIVE": None}.get(creator["grant"]["status"], "REMOVED")
     return creator and creator["grant"]["status"]
 
 
 async def until(service, creator_id, wanted):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await status(service, creator_id) != wanted:
             await asyncio.sleep(0.05)
 
@@ -131,7 +133,7 @@ async def test_a_reader_of_a_page_writes_nothing_after_the_removal(service):
     service.work()
     service.fault("video/list", "slow", times=1_000, delay=0.1)
     attempt = await service.connect("sim.prolific")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await service.value("select videos_seen from syncs where status = 'RUNNING'"):
             await asyncio.sleep(0.01)
     assert await send(service, "sim.prolific") == [200]
@@ -190,15 +192,15 @@ async def test_bodies_are_bounded_and_other_methods_and_addresses_refused(servic
 
 
 async def test_messages_a_minute_are_bounded_by_address(service):
-    statuses = []
-    for _ in range(25):
+    began, passed, refused = time.monotonic(), 0, []
+    while not refused:  # room comes back meanwhile, the more the slower the machine
         answers = [service.send(path="/webhooks/tiktok", data=b"{}") for _ in range(server.A_MINUTE // 20)]
-        statuses += [answer.status for answer in await asyncio.gather(*answers)]
-    assert set(statuses) == {403, 429}
-    assert statuses.count(403) >= server.A_MINUTE
-    last = await service.send(path="/webhooks/tiktok", data=b"{}")
-    while last.status != 429:
-        last = await service.send(path="/webhooks/tiktok", data=b"{}")
+        answers = await asyncio.gather(*answers)
+        assert {answer.status for answer in answers} <= {403, 429}
+        refused = [answer for answer in answers if answer.status == 429]
+        passed += len(answers) - len(refused)
+    last = refused[0]
+    assert server.A_MINUTE <= passed <= server.A_MINUTE * (1 + (time.monotonic() - began) / 60) + 1
     assert (last.code, int(last.headers["Retry-After"])) == ("RATE_LIMITED", 1)
 
 
@@ -235,7 +237,7 @@ async def test_the_simulated_person_removes_the_app_and_then_asks_for_deletion(s
     await until(service, creator_id, "NEEDS_REAUTH")
     instagram_control.erase(gram, "sim.twenty")
     await until(service, creator_id, None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(gram.outbox.answers) < 2:
             await asyncio.sleep(0.05)
     code, body = gram.outbox.answers[-1]
@@ -263,7 +265,7 @@ async def test_a_deletion_erases_like_a_disconnect_in_every_account_and_can_be_f
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
     service.work()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while b"any more" not in page.raw:
             page = await service.send("GET", told["url"].removeprefix(service.url))
             await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ import pytest
 
 from db import partitions
 from services import accounts, api_keys, callers, credits, errors, purses
+from services.cashier import Cashier
 
 IP = ipaddress.ip_address("192.0.2.1")
 RESET = datetime(2027, 1, 1, tzinfo=UTC)
@@ -24,7 +25,7 @@ async def account(database):
 
 @pytest.fixture
 async def cashiers(database):
-    found = [credits.Cashier(database), credits.Cashier(database, most_at_once=7)]
+    found = [Cashier(database), Cashier(database, most_at_once=7)]
     yield found
     for one in found:
         await one.close()

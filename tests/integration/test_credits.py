@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from services import accounts, api_keys, callers, credits, errors, ledger
+from services import cashier as cashiers
+from services.cashier import Cashier
 
 IP = ipaddress.ip_address("192.0.2.1")
 
@@ -27,7 +29,7 @@ async def live_caller(database, name="a", *, monthly=1_000):
 
 
 def usage(caller, charge=1, **facts):
-    facts = {"operation": "Q", "coordinates": {"Query.creators": 1}, "ip": "192.0.2.1", **facts}
+    facts = {"operation": "Q", "coordinates": '{"Query.creators": 1}', "ip": "192.0.2.1", **facts}
     return credits.Usage(caller, charge, **facts)
 
 
@@ -59,7 +61,7 @@ async def agreed(database):
 
 @pytest.fixture
 async def cashier(database):
-    cashier = credits.Cashier(database)
+    cashier = Cashier(database)
     yield cashier
     await cashier.close()
 
@@ -83,7 +85,7 @@ async def test_300_at_once_with_credits_for_100_are_100_answers(database, cashie
 
 async def test_two_cashiers_on_one_database_never_overspend(database, cashier):
     caller = await live_caller(database, monthly=100)
-    other = credits.Cashier(database, most_at_once=7)
+    other = Cashier(database, most_at_once=7)
     answers = await verdicts((cashier, other)[n % 2].settle(usage(caller)) for n in range(300))
     await other.close()
     assert answers == {"OK": 100, "CREDITS_EXHAUSTED": 200}
@@ -92,7 +94,7 @@ async def test_two_cashiers_on_one_database_never_overspend(database, cashier):
 
 async def test_two_cashiers_with_many_accounts_in_any_order_do_not_wait_for_each_other(database, cashier):
     who = [await live_caller(database, f"a{n}", monthly=40) for n in range(6)]
-    other = credits.Cashier(database, most_at_once=11)
+    other = Cashier(database, most_at_once=11)
     work = [(cashier, other)[n % 2].settle(usage(random.choice(who))) for n in range(600)]
     answers = await verdicts(work)
     await other.close()
@@ -231,7 +233,7 @@ async def test_a_new_month_takes_back_what_was_granted_for_the_old_one(database,
 async def test_months_end_for_two_cashiers_at_once_is_one_reset(database, cashier):
     caller = await live_caller(database, monthly=100)
     await sql(database, "update credit_balances set period = period - interval '1 month'")
-    other = credits.Cashier(database)
+    other = Cashier(database)
     await verdicts((cashier, other)[n % 2].settle(usage(caller)) for n in range(40))
     await other.close()
     assert len(await sql(database, "select 1 from ledger where kind = 'reset'")) == 1
@@ -281,14 +283,18 @@ async def test_nobody_waits_for_a_transaction_that_changes_a_key(database, cashi
     caller = await live_caller(database)
     async with database.write() as session:
         await api_keys.revoke(session, caller.account_id, caller.key_id)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             await cashier.settle(usage(caller))  # the revocation is not committed
 
 
 async def test_names_that_no_database_takes_do_not_fail_their_neighbours(database, cashier):
     caller = await live_caller(database)
     wild = [usage(caller, operation=name) for name in ("\x00", "\ud800", "x" * 10_000, "é")]
-    poison = [usage(caller, coordinates={"\x00": 1}), usage(caller, ip="nowhere"), usage(caller, country=7)]
+    poison = [
+        usage(caller, coordinates='{"\\u0000": 1}'),
+        usage(caller, ip="nowhere"),
+        usage(caller, country=7),
+    ]
     fine = [usage(caller) for _ in range(5)]
     answers = await verdicts(cashier.settle(one) for one in [*wild, *poison, *fine])
     assert answers == {"OK": 9, "UNAVAILABLE": 3}
@@ -308,6 +314,9 @@ async def test_a_client_that_hangs_up_is_charged_and_harms_nobody(database, cash
     await agreed(database)
 
 
+WAITS = "select wait_event_type = 'Lock' from pg_stat_activity where pid = $1"
+
+
 async def backend_of_cashier(connection):
     return await connection.fetchval(
         "select pid from pg_stat_activity where application_name = 'creator-graph cashier'"
@@ -322,14 +331,18 @@ async def test_a_killed_backend_is_an_unknown_outcome_and_the_next_is_served(dat
     async with other.transaction():
         await other.execute("select 1 from credit_balances for update")
         waiting = [asyncio.create_task(cashier.settle(usage(caller))) for _ in range(3)]
-        await asyncio.sleep(0.1)
-        await other.execute("select pg_terminate_backend($1)", await backend_of_cashier(other))
+        async with asyncio.timeout(60):
+            while not await other.fetchval(WAITS, pid := await backend_of_cashier(other)):
+                await asyncio.sleep(0.01)
+        await other.execute("select pg_terminate_backend($1)", pid)
         assert await verdicts(waiting) == {"UNAVAILABLE": 3}
     assert (await cashier.settle(usage(caller))).remaining == 998
     await agreed(database)
     # Killed while idle, nothing was lost: nobody is told of it once the connection is seen to be dead.
     await other.execute("select pg_terminate_backend($1)", await backend_of_cashier(other))
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(60):
+        while not cashier._connection.is_closed():
+            await asyncio.sleep(0.01)
     assert (await cashier.settle(usage(caller))).remaining == 997
     await other.close()
 
@@ -357,7 +370,7 @@ async def test_a_statement_that_fails_for_everyone_is_told_to_everyone_and_soon(
     )
     for day in days:
         await sql(database, f"drop table {day[0]}")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await verdicts(cashier.settle(usage(caller)) for _ in range(200)) == {"UNAVAILABLE": 200}
     assert await remaining(database, caller) == 1_000
 
@@ -383,13 +396,15 @@ async def test_without_a_database_everyone_is_told_and_nobody_waits(database, ca
         patch.setattr(type(database), "connect", away)
         assert await verdicts(cashier.settle(usage(caller)) for _ in range(5)) == {"UNAVAILABLE": 5}
         cashier.record(usage(caller))
-        await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not cashier.dropped:
+                await asyncio.sleep(0.01)
     assert cashier.dropped == 1
     assert (await cashier.settle(usage(caller))).remaining == 999
 
 
 async def test_closing_settles_what_waits_and_then_nothing(database):
-    caller, cashier = await live_caller(database), credits.Cashier(database)
+    caller, cashier = await live_caller(database), Cashier(database)
     waiting = [asyncio.create_task(cashier.settle(usage(caller))) for _ in range(10)]
     await asyncio.sleep(0)
     await cashier.close()
@@ -398,8 +413,47 @@ async def test_closing_settles_what_waits_and_then_nothing(database):
         await cashier.settle(usage(caller))
 
 
+async def test_a_batch_waits_for_those_on_their_way_until_half_are_here_or_enough_or_leave_or_the_cashier_closes(
+    database, monkeypatch
+):
+    monkeypatch.setattr(cashiers, "PAUSE", 1_000_000)
+    monkeypatch.setattr(cashiers, "FEW", 1)
+    monkeypatch.setattr(cashiers, "LONGEST_PAUSE", 3_600)  # nobody is let go by time
+    caller, cashier = await live_caller(database), Cashier(database)
+
+    async def waiting():
+        task = asyncio.create_task(cashier.settle(usage(caller)))
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        return task
+
+    async with asyncio.timeout(60):
+        await cashier.settle(usage(caller))  # the first waits for nobody, and begins the pause
+        await cashier.settle(usage(caller))  # nor does one that is alone
+        for _ in range(4):
+            cashier.expect()
+        first = await waiting()
+        await asyncio.gather(first, cashier.settle(usage(caller)))
+        second = await waiting()
+        cashier.forgo()
+        await asyncio.sleep(0.05)
+        assert not second.done()
+        cashier.forgo()
+        await second
+        monkeypatch.setattr(cashiers, "ENOUGH", 3)
+        for _ in range(8):
+            cashier.expect()
+        await asyncio.gather(await waiting(), await waiting(), cashier.settle(usage(caller)))
+        third, left = await waiting(), await waiting()
+        left.cancel()  # charged all the same
+        await cashier.close()
+        await third
+    assert await remaining(database, caller) == 1_000 - 10
+    await agreed(database)
+
+
 async def test_records_beyond_the_queue_are_dropped_and_counted(database):
-    caller, cashier = await live_caller(database), credits.Cashier(database, most_records=10)
+    caller, cashier = await live_caller(database), Cashier(database, most_records=10)
     for _ in range(15):
         cashier.record(usage(caller, code="RATE_LIMITED"))
     await cashier.close()
@@ -507,6 +561,29 @@ async def test_the_audit_finds_a_balance_its_ledger_does_not_explain(database):
     await sql(database, "update credit_balances set used = 1")
     async with database.read() as connection:
         assert await credits.audit(connection) == [credits.Disagreement(caller.account_id, 99, 100)]
+
+
+async def test_the_audit_is_clean_at_every_instant_of_a_busy_month(database, cashier):
+    who = [await live_caller(database, f"a{n}", monthly=30) for n in range(3)]
+    work = asyncio.gather(
+        *(verdicts([cashier.settle(usage(random.choice(who), 2))]) for _ in range(200)),
+        *(_by_hand(database, caller, amount) for caller in who for amount in range(1, 9)),
+    )
+    audits = 0
+    async with database.read() as connection:
+        while not work.done():
+            assert await credits.audit(connection) == []
+            audits += 1
+    await work
+    assert audits > 3
+    await agreed(database)
+
+
+async def _by_hand(database, caller, amount):
+    async with database.write() as session:
+        await credits.grant(session, caller.account_id, amount)
+        await credits.refund(session, caller.account_id, amount, "ours")
+        await credits.adjust(session, caller.account_id, -amount, "theirs")
 
 
 async def test_an_older_balance_reads_as_the_months_own_number(database):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from db.session import Database
+from graph.planner import reading
 
 
 def _load(name: str) -> ModuleType:
@@ -135,9 +136,9 @@ async def _plans(
 ) -> list[dict[str, Any]]:
     """Every node of the generic plan that a statement runs by."""
     operation = ENGINE.documents.operation(text, None)
-    values = world.coerced(ENGINE, operation, variables)
+    values = operation.declared.read(variables)
     root = operation.roots(values)[0]
-    prepared = operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values)
+    prepared = reading.prepared(root, world.ROOTS[root.name], "Query")
     read = world.Caller(stage.account_id, now=now).read(values)
     plan = prepared.plan(read)
     explained = await stage.connection.fetchval(

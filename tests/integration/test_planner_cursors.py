@@ -174,7 +174,7 @@ PLACES = st.one_of(
 )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@settings(max_examples=200)
 @given(place=PLACES, id=st.uuids())
 def test_what_was_encoded_is_read_back(place: tuple[Any, Any], id: UUID) -> None:
     kind, value = place
@@ -182,7 +182,7 @@ def test_what_was_encoded_is_read_back(place: tuple[Any, Any], id: UUID) -> None
     assert pagination.decode(_encoded(body + id.bytes), kind, SEED, "after") == pagination.Position(value, id)
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, database=None)
+@settings(max_examples=60)
 @given(place=PLACES, id=st.uuids(), data=st.data())
 def test_a_cursor_with_one_bit_changed_anywhere_is_refused(
     place: tuple[Any, Any], id: UUID, data: st.DataObject

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from db.session import Database
 from services import errors
 
-OPERATIONS = 200
+OPERATIONS = 120
 
 
 def _load(name: str) -> ModuleType:
@@ -31,7 +31,9 @@ def _load(name: str) -> ModuleType:
     return sys.modules[known]
 
 
-world, data, oracle, operations = (_load(name) for name in ("world", "data", "oracle", "operations"))
+world, data, used, oracle, operations = (
+    _load(name) for name in ("world", "data", "used", "oracle", "operations")
+)
 ENGINE = world.make_engine()
 NAIVE = world.make_engine()
 
@@ -49,7 +51,9 @@ async def stage(database: Database) -> AsyncIterator[Stage]:
     accounts = [maker.account(f"account{n}", creators=(6, 4, 0)[n]) for n in range(3)]
     writer = await database.connect()
     await data.write(writer, maker.rows)
+    await used.write(writer, used.rows(maker))
     tables = await oracle.Oracle.read(writer)
+    await used.forget(writer)
     await writer.close()
     async with database.read() as connection:
         yield Stage(connection, tables, accounts)
@@ -66,14 +70,8 @@ def _written(stage: Stage, seed: int) -> tuple[Any, Any, str, dict[str, Any]]:
     return naive, world.Caller(account_id, livemode, naive.allowed), text, variables
 
 
-# Health checks: the stage is the same for all examples, and it is read only; a database is not fast.
-@settings(
-    max_examples=OPERATIONS,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+# The stage is the same for all examples, and it is read only.
+@settings(max_examples=OPERATIONS, suppress_health_check=[*HealthCheck])
 @given(seed=st.integers(0, 2**32))
 @example(seed=1)
 async def test_planned_answer_is_the_naive_answer(stage: Stage, seed: int) -> None:

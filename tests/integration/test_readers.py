@@ -11,7 +11,7 @@ from db.session import READER_SETTINGS
 
 @pytest.fixture
 async def readers(address: str):
-    readers = Readers(address, most=2, patience=1.0, command_timeout=5, settings=READER_SETTINGS)
+    readers = Readers(address, most=2, patience=60, command_timeout=60, settings=READER_SETTINGS)
     yield readers
     await readers.close()
 
@@ -47,11 +47,15 @@ async def test_who_finds_none_free_waits_and_is_served_in_order(readers: Readers
     assert served.index(9) > served.index(1)
 
 
-async def test_who_waits_too_long_is_told_so_and_takes_nothing_away(readers: Readers):
+async def test_who_waits_too_long_is_told_so_and_takes_nothing_away(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+):
     async with readers.lease(), readers.lease():
+        monkeypatch.setattr(readers, "_patience", 0.2)
         with pytest.raises(TimeoutError):
             async with readers.lease():
                 pass
+        monkeypatch.undo()
     async with readers.lease() as one, readers.lease() as two:
         assert await backend(one) != await backend(two)
 
@@ -64,7 +68,10 @@ async def test_a_cancelled_read_never_hands_its_connection_on(readers: Readers):
 
     taken: list[int] = []
     task = asyncio.create_task(slow())
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(60):
+        while not taken:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     async with readers.lease() as one, readers.lease() as two:
@@ -72,12 +79,14 @@ async def test_a_cancelled_read_never_hands_its_connection_on(readers: Readers):
 
 
 async def test_a_dead_connection_is_replaced(readers: Readers, address: str):
-    async with readers.lease() as connection:
-        dying = await backend(connection)
+    async with readers.lease() as dead:
+        dying = await backend(dead)
     other = await asyncpg.connect(address)
     await other.execute("select pg_terminate_backend($1)", dying)
     await other.close()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while not dead.is_closed():
+            await asyncio.sleep(0.01)
     async with readers.lease() as connection:
         assert await backend(connection) != dying
 
@@ -90,3 +99,18 @@ async def test_who_is_cancelled_while_waiting_loses_no_connection(readers: Reade
     await asyncio.gather(waiting, return_exceptions=True)
     async with readers.lease() as one, readers.lease() as two:
         assert await backend(one) != await backend(two)
+
+
+async def test_who_waits_when_the_readers_close_is_told_so_as_soon_as_one_comes_back(readers: Readers):
+    async with asyncio.timeout(30):  # before its patience is over
+        async with readers.lease(), readers.lease():
+            waiting = [asyncio.create_task(readers.take()) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            await readers.close()
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in told] == [
+        asyncio.CancelledError,
+        asyncpg.InterfaceError,
+        asyncpg.InterfaceError,
+    ]

@@ -1,10 +1,6 @@
 """Several processes count together, in PostgreSQL or Redis; with the store away each lets its share through."""
 
 import asyncio
-import contextlib
-import shutil
-import socket
-import subprocess
 import time
 import uuid
 from collections import Counter
@@ -13,8 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services import callers, errors, rate_limits, redis_limits, shared_limits
-
-SERVER = shutil.which("redis-server")
+from tests import redis_server
 
 
 def caller(key=60, account=300, **facts):
@@ -27,41 +22,9 @@ def caller(key=60, account=300, **facts):
     })  # fmt: skip
 
 
-class Redis:
-    """A real redis-server of this test's own."""
-
-    def __init__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.process = None
-
-    def start(self):
-        options = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
-        self.process = subprocess.Popen([SERVER, *options], stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.02)
-        raise AssertionError("redis-server does not listen")
-
-    def kill(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture
 def redis():
-    if SERVER is None:
-        pytest.skip("redis-server is not installed: apt-get install redis-server")
-    pytest.importorskip("redis", reason="the optional package redis is not installed")
-    server = Redis()
-    server.start()
-    yield server
-    server.kill()
+    yield from redis_server.running()
 
 
 @pytest.fixture(params=["postgres", "redis"])
@@ -110,22 +73,24 @@ async def flood(nodes, who, seconds):
 
 
 async def test_n_at_once_pass_over_both_nodes_and_the_next_comes_when_told(nodes):
-    who = caller(30, 0)
-    passed, refused = await burst(nodes, who, 50)
-    assert len(passed) == 30
-    assert sorted(one.remaining for one in passed) == list(range(30))
-    assert {one.limit for one in passed} == {30}
-    assert {one.extra["retryAfter"] for one in refused} == {2}
-    await asyncio.sleep(2)
+    who, started = caller(60, 0), time.monotonic()
+    passed, refused = await burst(nodes, who, 90)
+    back = time.monotonic() - started  # one a second
+    assert 60 <= len(passed) <= 60 + back
+    assert {one.remaining for one in passed} == set(range(60))
+    assert {one.limit for one in passed} == {60}
+    assert {one.extra["retryAfter"] for one in refused} <= {1}
+    await asyncio.sleep(1)
     assert isinstance(await passes(nodes[0], who), rate_limits.Allowance)
-    assert isinstance(await passes(nodes[1], who), errors.RateLimited)
+    more, _ = await burst(nodes, who, 90)
+    assert len(passed) + 1 + len(more) <= 60 + time.monotonic() - started
 
 
 async def test_two_nodes_let_through_what_one_would(nodes):
     n = 600
     who, started = caller(n, 0), time.monotonic()
     passed, _ = await burst(nodes, who, n)
-    more, _ = await flood(nodes, who, 2)
+    more, _ = await flood(nodes, who, 0.5)
     total, seconds = len(passed) + more, time.monotonic() - started
     assert n <= total <= (n + n * seconds / 60) * 1.01
 
@@ -146,7 +111,7 @@ async def test_all_keys_of_an_account_share_and_a_refused_one_takes_from_neither
         for one, key in zip(answers, keys * 10, strict=True)
         if key is keys[-1]
     )
-    assert left == 10 - spent
+    assert 10 - spent <= left <= 10 - spent + (time.monotonic() - started) / 6
 
 
 async def test_worlds_and_accounts_are_counted_apart_and_zero_is_unlimited(nodes):
@@ -162,7 +127,7 @@ async def test_worlds_and_accounts_are_counted_apart_and_zero_is_unlimited(nodes
 
 async def test_without_redis_each_node_goes_on_with_its_share_and_together_they_keep_the_limit(redis):
     stores = [redis_limits.RedisStore(redis.url) for _ in range(2)]
-    nodes = [shared_limits.SharedLimits(store, away_seconds=0.3) for store in stores]
+    nodes = [shared_limits.SharedLimits(store, away_seconds=0.3, patience=20) for store in stores]
     n, who = 600, caller(600, 0)
     for limits in (*nodes, *nodes):  # both have told Redis that they are here before either counts
         limits._counted_at = float("-inf")
@@ -174,14 +139,14 @@ async def test_without_redis_each_node_goes_on_with_its_share_and_together_they_
     assert total == 300
     redis.kill()
     spare, _ = await burst(nodes, who, 600)  # the burst's other half
-    more, _ = await flood(nodes, who, 1)  # and what the time brings
+    more, _ = await flood(nodes, who, 0.5)  # and what the time brings
     more += len(spare)
     total += more
     assert total <= (n + n * (time.monotonic() - started) / 60) * 1.01
     assert more >= 290
     redis.start()  # it has forgotten everything; the nodes have not
     await asyncio.sleep(0.4)
-    after, _ = await flood(nodes, who, 1.5)
+    after, _ = await flood(nodes, who, 0.5)
     total += after
     assert after > 0, [limits._away_until - time.monotonic() for limits in nodes]
     assert total <= (n + n * (time.monotonic() - started) / 60) * 1.01
@@ -212,7 +177,7 @@ def redis_limits_away():
 
 
 async def test_buckets_that_are_full_again_are_swept(database):
-    limits = shared_limits.SharedLimits(shared_limits.PostgresStore(database), patience=2)
+    limits = shared_limits.SharedLimits(shared_limits.PostgresStore(database), patience=20)
     await burst([limits], caller(6_000, 0), 3)
     await burst([limits], caller(1, 0, account_id=uuid.UUID(int=5)), 1)
     await asyncio.sleep(0.1)

@@ -1,34 +1,22 @@
 """`creator-graph usage`: what people read, what scripts read, and what is refused."""
 
-import asyncio
+import functools
 import json
-import os
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+
+import pytest
 
 from db import partitions
 from services import accounts
 
-ROOT = Path(__file__).parents[2]
+
+@pytest.fixture
+def run(address, shell, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    return functools.partial(shell.run, "usage", database_url=address)
 
 
-async def run(address, *arguments):
-    environment = {
-        **os.environ,
-        "CREATOR_GRAPH_DATABASE_URL": address,
-        "COLUMNS": "120",
-        "PYTHONPATH": str(ROOT),
-    }
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "usage", *arguments),
-        cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await child.communicate()
-    return child.returncode, out.decode(), err.decode()
-
-
-async def test_show_prints_totals_a_plot_and_tables_or_one_json_object(database, address):
+async def test_show_prints_totals_a_plot_and_tables_or_one_json_object(database, run):
     async with database.write() as session:
         made = await accounts.create(session, "Plotted", "pro")
         now = datetime.now(UTC)
@@ -42,10 +30,10 @@ async def test_show_prints_totals_a_plot_and_tables_or_one_json_object(database,
         )
     await connection.close()
     since = f"{now - timedelta(days=2):%Y-%m-%d}"
-    code, out, err = await run(address, "rollup", "--json")
+    code, out, err = await run("rollup", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["hours"] in {25, 26}
-    code, out, err = await run(address, "show", "Plotted", "--from", since)
+    code, out, err = await run("show", "Plotted", "--from", since)
     assert code == 0, err
     for text in (
         "2,028",
@@ -57,19 +45,19 @@ async def test_show_prints_totals_a_plot_and_tables_or_one_json_object(database,
         f"{now - timedelta(hours=26):%Y-%m-%d}",
     ):
         assert text in out, out
-    code, out, err = await run(address, "show", "Plotted", "--from", since, "--granularity", "hour", "--json")
+    code, out, err = await run("show", "Plotted", "--from", since, "--granularity", "hour", "--json")
     found = json.loads(out)
     assert (code, err, found["requests"], found["credits"]) == (0, "", 2028, 4056)
     assert sum(bucket["requests"] for bucket in found["buckets"]) == 2028
     assert found["byKey"][0]["apiKey"]["name"] == "First live key"
-    code, out, _ = await run(address, "show", "Plotted", "--mode", "test", "--from", since, "--json")
+    code, out, _ = await run("show", "Plotted", "--mode", "test", "--from", since, "--json")
     assert json.loads(out)["requests"] == 1002
 
 
-async def test_what_cannot_be_shown_is_said_on_stderr_with_exit_code_1(address, database):
+async def test_what_cannot_be_shown_is_said_on_stderr_with_exit_code_1(run, database):
     async with database.write() as session:
         await accounts.create(session, "Empty", "pro")
-    code, out, err = await run(address, "show", "Empty")
+    code, out, err = await run("show", "Empty")
     assert (code, err) == (0, "")
     assert "requests     0" in out
     for arguments, text in (
@@ -78,8 +66,8 @@ async def test_what_cannot_be_shown_is_said_on_stderr_with_exit_code_1(address, 
         (("show", "Empty", "--from", "2026-02-01", "--to", "2026-01-01"), "`from` must not be after `to`."),
         (("show", "Empty", "--from", "2019-01-01"), "at most 800"),
     ):
-        code, out, err = await run(address, *arguments)
+        code, out, err = await run(*arguments)
         assert (code, out) == (1, "")
         assert text in err
-    code, out, err = await run(address, "show", "Nobody", "--json")
+    code, out, err = await run("show", "Nobody", "--json")
     assert (code, out, json.loads(err)["error"]["code"]) == (1, "", "NOT_FOUND")

@@ -38,7 +38,7 @@ COLUMNS = {
     ),
     "grants": (
         "account_id", "creator_id", "livemode", "status", "scopes", "access_token", "expires_at",
-        "refresh_expires_at", "refreshed_at",
+        "refresh_expires_at", "refreshed_at", "reason",
     ),
     "videos": (
         "account_id", "id", "creator_id", "livemode", "external_id", "kind", "title", "description", "url",
@@ -124,7 +124,7 @@ class Maker:
         self.add(
             "grants", account_id=account_id, creator_id=id, livemode=livemode, scopes=self.pick(([], ["a"], ["a,b", 'c"d'])),
             status=self.pick(("ACTIVE", "NEEDS_REAUTH")), access_token=b"x", expires_at=self.time(),
-            refresh_expires_at=self.time(), refreshed_at=self.time(),
+            refresh_expires_at=self.time(), refreshed_at=self.time(), reason="REFUSED" if id.int % 2 else None,
         )  # fmt: skip
         for at in self.random.sample(range(2_000), self.random.randint(0, 12)):
             moment = NOW - timedelta(hours=at / 2)

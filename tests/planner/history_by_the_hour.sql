@@ -1,9 +1,9 @@
 SELECT list5.a0 AS c0, list5.a1 AS c1, list5.a2 AS c2, page2.id AS c3
-FROM (SELECT t1.id AS id, t1.connected_at AS key
+FROM (SELECT t1.id, t1.connected_at AS key
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN ORDER BY t1.connected_at DESC, t1.id DESC
  LIMIT $3::INTEGER) AS page2 LEFT OUTER JOIN LATERAL (SELECT array_agg(rows4.c0) AS a0, array_agg(rows4.c1) AS a1, array_agg(rows4.c2) AS a2
-FROM (SELECT to_char(series3.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS c0, series3.followers AS c1, series3.video_count AS c2
-FROM (SELECT DISTINCT ON (date_trunc('hour', creator_stats.at, 'UTC')) date_trunc('hour', creator_stats.at, 'UTC') AS at, creator_stats.followers AS followers, creator_stats.video_count AS video_count
+FROM (SELECT series3.at :: text AS c0, series3.followers AS c1, series3.video_count AS c2
+FROM (SELECT DISTINCT ON (date_trunc('hour', creator_stats.at, 'UTC')) date_trunc('hour', creator_stats.at, 'UTC') AS at, creator_stats.followers, creator_stats.video_count
 FROM creator_stats
 WHERE creator_stats.account_id = $1::UUID AND creator_stats.livemode = $2::BOOLEAN AND creator_stats.creator_id = page2.id AND creator_stats.at >= $4::TIMESTAMP WITH TIME ZONE AND creator_stats.at < $5::TIMESTAMP WITH TIME ZONE ORDER BY date_trunc('hour', creator_stats.at, 'UTC'), creator_stats.at DESC) AS series3) AS rows4) AS list5 ON true ORDER BY page2.key DESC, page2.id DESC

@@ -1,5 +1,5 @@
 SELECT 'crt_' || encode(uuid_send(found3.id), 'hex') AS c0, list6.a0 AS c1, list9.a0 AS c2, list9.a1 AS c3, list9.a2 AS c4, found3.place AS c5
-FROM (SELECT wanted2.place AS place, t1.id AS id
+FROM (SELECT wanted2.place, t1.id
 FROM unnest($1::UUID[]) WITH ORDINALITY AS wanted2(id, place) JOIN creators AS t1 ON t1.id = wanted2.id
 WHERE t1.account_id = $2::UUID AND t1.livemode = $3::BOOLEAN) AS found3 LEFT OUTER JOIN LATERAL (SELECT array_agg(rows5.c0) AS a0
 FROM (SELECT series4.field AS c0

@@ -1,5 +1,5 @@
 SELECT list5.a0 AS c0, page2.id AS c1
-FROM (SELECT t1.id AS id, t1.connected_at AS key
+FROM (SELECT t1.id, t1.connected_at AS key
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN ORDER BY t1.connected_at DESC, t1.id DESC
  LIMIT $3::INTEGER) AS page2 LEFT OUTER JOIN LATERAL (SELECT array_agg(rows4.c0) AS a0

@@ -26,6 +26,7 @@ class Writer:
     variables: dict[str, Any] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     weighty: int = 12
+    hourly: bool = True  # whether no usage field asks for more hours than there may be buckets
 
     def operation(self) -> tuple[str, dict[str, Any]]:
         roots = " ".join(self.root() for _ in range(self.random.randint(1, 3)))
@@ -70,6 +71,8 @@ class Writer:
             "creatorBy",
             "account",
             "plans",
+            "usage",
+            "usage",
         )
         name = self.random.choice(roots)
         definition = self.core.query_type.fields[name]
@@ -83,9 +86,8 @@ class Writer:
         return f"{self.alias()}: {name}{arguments} {{ {self.selection(get_named_type(definition.type), 6)} }}"
 
     def selection(self, kind: GraphQLObjectType, depth: int, *, aliased: bool = False) -> str:
-        names = [name for name in kind.fields if f"{kind.name}.{name}" != "ApiKey.usage"]
-        leaves = [name for name in names if is_leaf_type(get_named_type(kind.fields[name].type))]
-        nests = [name for name in names if name not in leaves]
+        leaves = [name for name in kind.fields if is_leaf_type(get_named_type(kind.fields[name].type))]
+        nests = [name for name in kind.fields if name not in leaves]
         chosen = self.random.sample(leaves, min(len(leaves), self.random.randint(0, 4)))
         if depth > 0 and nests and self.weighty > 0:
             chosen += self.random.choices(nests, k=self.random.randint(1, 2 if depth > 3 else 1))
@@ -129,7 +131,14 @@ class Writer:
             return f"(id: {self.value('ID!', self.id('Creator' if name == 'creator' else None))})"
         if name == "nodes":
             return f"(ids: {self.value('[ID!]!', [self.id() for _ in range(self.random.randint(0, 5))])})"
-        given = self.history() if name == "history" else self.page(type_name, name)
+        if name == "history":
+            given = self.history()
+        elif name == "usage":
+            given = self.stretch()
+        elif type_name == "Usage":
+            given = self.of_usage(name)
+        else:
+            given = self.page(type_name, name)
         return f"({', '.join(given)})" if given else ""
 
     def row(self, kind: str) -> Any:
@@ -158,6 +167,29 @@ class Writer:
                 f"granularity: {self.value('Granularity', self.random.choice(('HOUR', 'DAY')), enum=True)}"
             )
         return given
+
+    def stretch(self) -> list[str]:
+        """From and to, on the hour and inside one, before the first row and after the last."""
+        given = []
+        if self.chance(0.6):
+            hours = self.random.choice((0.1, 2.5, 3.2, 27, 300.3, 600, 2_700))
+            self.hourly = self.hourly and hours < 800
+            moment = self.now - timedelta(hours=hours)
+            on_the_hour = moment.replace(minute=0, second=0, microsecond=0)
+            since = self.random.choice((moment, on_the_hour)).isoformat()
+            given.append(f"from: {self.value('DateTime', since)}")
+        if self.chance(0.3) and (not given or hours > 1):
+            until = self.now + timedelta(hours=self.random.choice((-0.7, 0, 1)))
+            given.append(f"to: {self.value('DateTime', until.isoformat())}")
+        return given
+
+    def of_usage(self, name: str) -> list[str]:
+        if name == "buckets":
+            steps = ("HOUR", "DAY") if self.hourly else ("DAY",)
+            step = self.value("Granularity", self.random.choice(steps), enum=True)
+            return [f"granularity: {step}"] if self.chance(0.6) else []
+        first = self.random.choice((1, 2, 3, None))
+        return [f"first: {self.value('Int', first)}"] if self.chance(0.5) else []
 
     def page(self, type_name: str, name: str) -> list[str]:
         kind = {"creators": "Creator", "videos": "Video", "syncs": "Sync", "apiKeys": "ApiKey"}[name]

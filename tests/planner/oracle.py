@@ -6,6 +6,7 @@ Shares nothing with the planner but the schema's types, so that an answer on whi
 # ruff: noqa: N802 -- resolvers bear the names of their fields: Type_field
 
 import base64
+import json
 import re
 import struct
 import zlib
@@ -30,6 +31,8 @@ TABLES = (
     "syncs",
     "creator_stats",
     "video_stats",
+    "usage_events",
+    "anomalies",
 )
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 PREFIX = {"Creator": "crt", "Video": "vid", "Sync": "syn", "ApiKey": "key", "Account": "acc", "Member": "mem"}
@@ -43,6 +46,7 @@ KINDS = {
 }
 DEFAULTS = {"Creator": "CONNECTED_AT", "Video": "PUBLISHED_AT", "Sync": "QUEUED_AT", "ApiKey": "CREATED_AT"}
 TIMED = {"CONNECTED_AT", "SYNCED_AT", "PUBLISHED_AT", "QUEUED_AT", "CREATED_AT"}
+ROWS_KEPT = timedelta(days=90)
 FAR = datetime(2050, 1, 1, tzinfo=UTC)
 
 
@@ -374,3 +378,114 @@ class Oracle:
 
     def ApiKey_replacedBy(self, source: Any) -> Any:
         return self.one("ApiKey", source["replaced_by"])
+
+    # -- usage: row by row, whatever is summed by the hour
+
+    def Query_usage(self, _source: Any, **given: Any) -> Any:
+        return self.usage(None, given)
+
+    def ApiKey_usage(self, source: Any, **given: Any) -> Any:
+        return self.usage(source["id"], given)
+
+    def usage(self, key_id: UUID | None, given: dict[str, Any]) -> Any:
+        until = given.get("to") or self.now
+        since = given.get("from") or min(until, self.now).replace(
+            day=1, hour=0, minute=0, second=0, microsecond=0
+        )
+        oldest = (self.now - ROWS_KEPT).replace(hour=0, minute=0, second=0, microsecond=0)
+        # Of what is older than rows are kept, whole hours are told.
+        since = hour(since) if since < oldest else since
+        until = hour(until + timedelta(hours=1, microseconds=-1)) if until < oldest else until
+        odd, rows = (
+            [
+                row
+                for row in self.tables[table]
+                if row["account_id"] == self.account_id
+                and row["livemode"] == self.livemode
+                and key_id in {None, row["key_id"]}
+                and since <= row["at"] < until
+            ]
+            for table in ("anomalies", "usage_events")
+        )
+        last = max((row["at"] for row in rows), default=None)
+        return {"from": since, "to": until, "rows": rows, "odd": odd, "last_used_at": last, **sums(rows)}
+
+    def Usage_buckets(self, source: Any, granularity: Any = None) -> Any:
+        hourly = granularity is not None and granularity.value == "HOUR"
+        at = hour(source["from"]) if hourly else hour(source["from"]).replace(hour=0)
+        buckets = []
+        while at < source["to"]:
+            end = at + (timedelta(hours=1) if hourly else timedelta(days=1))
+            buckets.append({"at": at, **sums([row for row in source["rows"] if at <= row["at"] < end])})
+            at = end
+        return buckets
+
+    def most_first(self, groups: dict[Any, list[Any]], order: Callable[[Any], Any], first: int | None) -> Any:
+        found = [{"": name, "of": rows, **sums(rows)} for name, rows in groups.items() if name is not None]
+        found.sort(key=lambda row: (-row["requests"], -row["credits"], order(row[""])))
+        return found[: 20 if first is None else first]
+
+    def Usage_byKey(self, source: Any, first: int | None = 20) -> Any:
+        return self.most_first(
+            grouped(source["rows"], lambda row: row["key_id"]), lambda who: who.bytes, first
+        )
+
+    def Usage_byMember(self, source: Any, first: int | None = 20) -> Any:
+        def maker(row: Any) -> Any:
+            key = self.one("ApiKey", row["key_id"])
+            member = key and self.ApiKey_createdBy(key)
+            return member and member["id"]
+
+        return self.most_first(grouped(source["rows"], maker), lambda who: who.bytes, first)
+
+    def Usage_byCountry(self, source: Any, first: int | None = 20) -> Any:
+        groups = grouped(source["rows"], lambda row: row["country"])
+        found = [{"country": name, "requests": len(rows)} for name, rows in groups.items()]
+        found.sort(key=lambda row: (-row["requests"], row["country"] is None, row["country"]))
+        return found[: 20 if first is None else first]
+
+    def Usage_byField(self, source: Any, first: int | None = 20) -> Any:
+        told: dict[str, list[int]] = {}
+        for row in source["rows"]:
+            for name, (calls, *shares) in json.loads(row["coordinates"]).items():
+                sum_of = told.setdefault(name, [0, 0])
+                sum_of[0], sum_of[1] = sum_of[0] + calls, sum_of[1] + sum(shares)
+        found = [
+            {"field": name, "calls": calls, "credits": (thousandths + 500) // 1000}
+            for name, (calls, thousandths) in told.items()
+        ]
+        found.sort(key=lambda row: (-row["calls"], -row["credits"], row["field"]))
+        return found[: 20 if first is None else first]
+
+    def Usage_anomalies(self, source: Any, first: int | None = 20) -> Any:
+        found = sorted(source["odd"], key=lambda row: (row["at"], row["id"]), reverse=True)
+        return found[: 20 if first is None else first]
+
+    def KeyUsage_apiKey(self, source: Any) -> Any:
+        return self.one("ApiKey", source[""])
+
+    def MemberUsage_member(self, source: Any) -> Any:
+        return next(row for row in self.tables["members"] if row["id"] == source[""])
+
+    def UsageAnomaly_apiKey(self, source: Any) -> Any:
+        return self.one("ApiKey", source["key_id"])
+
+
+def hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def grouped(rows: list[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
+
+
+def sums(rows: list[Any]) -> dict[str, int]:
+    return {
+        "requests": len(rows),
+        "credits": sum(row["credits"] for row in rows),
+        "errors": sum(row["code"] not in {"OK", "RATE_LIMITED"} for row in rows),
+        "rate_limited": sum(row["code"] == "RATE_LIMITED" for row in rows),
+    }

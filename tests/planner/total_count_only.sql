@@ -1,4 +1,4 @@
-SELECT (SELECT count(*) AS count_1
+SELECT (SELECT count(*)
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN AND (EXISTS (SELECT 1
 FROM grants AS grants_1

@@ -15,9 +15,9 @@ from graphql import execute, parse
 
 from graph import documents, ids, pagination, quote
 from graph.cost import connection_size
-from graph.execution import coerced
+from graph.planner import reading
 from graph.planner.entities import ROOTS
-from graph.planner.mapping import Lookup, Many, Read
+from graph.planner.mapping import Read, lookup
 from graph.planner.reading import Delivered, Plan
 from graph.schema import Engine, build_engine, build_schema
 from graph.scopes import RequiresScope, Scope
@@ -25,6 +25,7 @@ from graph.types import account as accounts
 from graph.types import api_key as keys
 from graph.types import creator as creators_
 from graph.types import sync as syncs
+from graph.types import usage as used
 from graph.types import video as videos_
 from graph.types.node import Node
 
@@ -94,6 +95,9 @@ class Query:
         status: list[KeyStatuses] | None = UNSET,
     ) -> keys.ApiKeyConnection: ...
 
+    @strawberry.field(directives=[RequiresScope(scope=Scope.USAGE_READ)])
+    def usage(self, from_: used.UsageFrom = UNSET, to: used.UsageTo = UNSET) -> used.Usage: ...
+
 
 def make_engine() -> Engine:
     kinds = [creators_.Creator, videos_.Video, syncs.Sync, accounts.Account, keys.ApiKey]
@@ -135,7 +139,7 @@ class Driver:
         self, text: str, variables: Mapping[str, Any] | None = None, name: str | None = None
     ) -> Asked:
         operation = self.engine.documents.operation(text, name)
-        values = coerced(self.engine, operation, variables or {})
+        values = operation.declared.read(variables or {})
         roots = operation.roots(values)
         quoted = quote.make(self.engine.policy, "Query", roots, values)
         asked = Asked({}, Delivered(), quoted, [])
@@ -149,11 +153,11 @@ class Driver:
         kind = ROOTS.get(root.name)
         if kind is None:
             return await self._by_id(operation, root, values, asked)
-        prepared = operation.prepared((root.key,), root, kind, "Query", values)
+        prepared = reading.prepared(root, kind, "Query")
         read = self.caller.read(values)
         asked.plans.append(prepared.plan(read))
-        value = await prepared.run(self.connection, read, asked.delivered)
-        return (value[0] if value else None) if isinstance(kind, Many) and kind.single else value
+        value = await prepared.run(reading.on(self.connection), read, asked.delivered)
+        return (value[0] if value else None) if kind.single else value
 
     async def _by_id(self, operation: documents.Operation, root: Any, values: Any, asked: Asked) -> Any:
         arguments = root.arguments(values)
@@ -169,11 +173,11 @@ class Driver:
             wanted = [(type_name, ids.read(type_name, arguments["id"]))]
         raw: list[Any] = [None] * len(wanted)
         for type_name in dict.fromkeys(name for name, _ in wanted):
-            prepared = operation.prepared((root.key,), root, Lookup(type_name), "Query", values)
+            prepared = reading.prepared(root, lookup(type_name), "Query")
             places = [place for place, (name, _) in enumerate(wanted) if name == type_name]
             read = self.caller.read(values, [wanted[place][1] for place in places])
             asked.plans.append(prepared.plan(read))
-            for n, value in (await prepared.run(self.connection, read, asked.delivered)).items():
+            for n, value in (await prepared.run(reading.on(self.connection), read, asked.delivered)).items():
                 raw[places[n - 1]] = value
         answers = [_unnamed(value) for value in raw]
         asked.raw[root.key] = raw if root.name == "nodes" else raw[0]

@@ -1,11 +1,14 @@
 """A whole small world: the simulated platforms over loopback HTTP, our services on a real database, a worker."""
 
 import asyncio
+import base64
 import contextlib
+import itertools
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +18,15 @@ import yarl
 from aiohttp import test_utils
 
 import simulators
+from bench import killing
 from db.session import Database
 from server import worker
-from services import connecting, grants, jobs, sync
-from services.platforms import base, client, instagram, registry, tiktok, youtube
+from services import connecting, grants, jobs, platform_events, sync
+from services.platforms import base, client, instagram, registry, tiktok, tiktok_signed, youtube
 from services.vault import Vault
+from simulators import webhooks
+from tests import periodics
+from tests.shell import Begun, Shell
 
 CALLBACK = "https://ours.example/connect/tiktok/callback"
 CALLBACKS = {
@@ -48,6 +55,12 @@ class Stage:
     application: Any
     url: str
     account: UUID
+    key: bytes
+
+    @property
+    def root(self) -> str:
+        """Where all simulated platforms are."""
+        return self.url.removesuffix("/tiktok")
 
     def connector_of(self, platform: str) -> Any:
         return self.platforms.connectors[platform, False]
@@ -107,7 +120,7 @@ class Stage:
         await connection.execute(statement, *values)
         await connection.close()
 
-    async def ended(self, sync_id, seconds=60):
+    async def ended(self, sync_id, seconds=120):
         """The sync's row once it has ended."""
         async with asyncio.timeout(seconds):
             while True:
@@ -116,7 +129,7 @@ class Stage:
                     return row
                 await asyncio.sleep(0.05)
 
-    async def until(self, statement, *values, seconds=30):
+    async def until(self, statement, *values, seconds=90):
         """The first row of a statement, once there is one."""
         async with asyncio.timeout(seconds):
             while (row := await self.one(statement, *values)) is None:
@@ -135,12 +148,21 @@ class Stage:
             yield
         finally:
             stop.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 await task
 
     async def synced(self, creator_id, trigger="MANUAL"):
         requested = await self.request(creator_id, trigger)
         return await self.ended(requested.sync_id)
+
+    async def removed(self, creator_id):
+        """TikTok tells us, signed, that the creator has removed our app."""
+        open_id = await self.value("select external_id from creators where id = $1", creator_id)
+        now = datetime.now(UTC)
+        app = platform_events.Registration("TIKTOK", False, "key", "secret")
+        told = webhooks.body("key", tiktok_signed.REMOVED, int(now.timestamp()), open_id, {"reason": 1})
+        header = webhooks.signature("secret", int(now.timestamp()), told)
+        await platform_events.tiktok(self.database, self.vault, (app,), header, told, now)
 
     def fault(self, endpoint, kind, **more):
         self.world.faults.add(simulators.Fault(endpoint, kind, **more))
@@ -191,7 +213,9 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(sync, "MOST_FAILURES", 4)
     monkeypatch.setattr(sync, "SPREAD_FIRST", 0.01)
     monkeypatch.setattr(jobs, "DEQUEUE_TIMEOUT", timedelta(milliseconds=250))
-    known = frozenset({*CALLBACKS.values(), OWN}).__contains__
+    monkeypatch.setattr(jobs, "RESTART_SECONDS", 0.1)
+    periodics.leave_out(monkeypatch)
+    known = simulators.exactly(*CALLBACKS.values(), OWN)
     registered = simulators.App("ck", "cs", "Ours", known, pkce_required=True)
     application = simulators.create(
         [registered],
@@ -201,11 +225,12 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     world = application[simulators.WORLD]
     world.knobs.rate_limit = 1_000_000
     application[simulators.YOUTUBE].knobs.quota = application[simulators.YOUTUBE].knobs.rate_limit = 1_000_000
-    quick = client.Patience(total=5.0, attempts=2, wait_initial=0, wait_max=0, wait_jitter=0)
+    quick = client.Patience(total=30.0, attempts=2, wait_initial=0, wait_max=0, wait_jitter=0)
     async with (
         test_utils.TestServer(application, host="127.0.0.1") as server,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
     ):
+        key = os.urandom(32)
         url, http = str(server.make_url("")).rstrip("/"), client.Client(session, patience=quick)
         connectors = {
             (kind.platform, False): kind(app_at(f"{url}/{kind.platform.lower()}"), http)
@@ -213,7 +238,7 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         }
         yield Stage(
             database,
-            Vault([os.urandom(32)]),
+            Vault([key]),
             registry.Platforms(connectors),
             connectors["TIKTOK", False],
             session,
@@ -221,11 +246,25 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
             application,
             f"{url}/tiktok",
             await new_account(database),
+            key,
         )
 
 
 def app_at(address: str) -> base.App:
     return base.App("ck", "cs", auth_url=address, api_url=address)
+
+
+@pytest.fixture
+def begin(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Begins a worker process: database, simulators, vault key, a broker's nodes. So does `killing` from here on."""
+    count = itertools.count()
+
+    async def started(address: str, url: str, key: bytes, *nodes: str) -> Begun:
+        known = (address, url, base64.b64encode(key).decode(), *nodes)
+        return await shell.begin("worker", *known, out=tmp_path / f"worker-{next(count)}")
+
+    monkeypatch.setattr(killing, "started", started)
+    return started
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 
 from graph import limits, pagination, quote
 from graph.documents import DocumentRefused
-from graph.execution import coerced
 from graph.planner import compile as compiling
+from graph.planner import reading
 from services import errors
 
 
@@ -39,14 +39,12 @@ CALLER = world.Caller(world.UUID(int=1))
 def planned(text: str, variables: dict[str, Any] | None = None) -> quote.Quote:
     """All that happens to a document before anything is read."""
     operation = ENGINE.documents.operation(text, None)
-    values = coerced(ENGINE, operation, variables or {})
+    values = operation.declared.read(variables or {})
     roots = operation.roots(values)
     quoted = quote.make(ENGINE.policy, "Query", roots, values)
     for root in roots:
         if root.name in world.ROOTS:
-            operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values).plan(
-                CALLER.read(values)
-            )
+            reading.prepared(root, world.ROOTS[root.name], "Query").plan(CALLER.read(values))
     return quoted
 
 
@@ -285,7 +283,7 @@ def test_a_number_of_five_thousand_digits_is_refused_in_our_words() -> None:
 def test_operations_of_one_document_may_use_a_variable_name_differently() -> None:
     text = "query A($x: [String!]) { creators(filter: {username: $x}) { totalCount } } query B($x: Boolean!) { plans @skip(if: $x) { name } }"
     operation = ENGINE.documents.operation(text, "A")
-    values = coerced(ENGINE, operation, {"x": ["a"]})
+    values = operation.declared.read({"x": ["a"]})
     assert [root.name for root in operation.roots(values)] == ["creators"]
 
 

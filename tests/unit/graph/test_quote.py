@@ -7,9 +7,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from graphql import GraphQLObjectType
 
+import resolvers
 from graph import quote
-from graph.execution import coerced
 
 
 def _load(name: str) -> ModuleType:
@@ -27,6 +28,15 @@ def _load(name: str) -> ModuleType:
 
 world = _load("world")
 ENGINE = world.make_engine()
+WHOLE = resolvers.engine()
+PRICED = {"Creator": 1_000, "Video": 100, "Usage": 1_000}
+# Whatever is delivered of these adds nothing to a price; connections, edges and payloads cost what is in them.
+NAMED_FREE = {
+    "Account", "ApiKey", "ConnectAttempt", "CountryUsage", "CreatorStats", "CreatorStatsPoint", "Credits",
+    "Erasure", "FieldPrice", "FieldUsage", "Grant", "KeyUsage", "Member", "MemberUsage", "MissingMetric",
+    "PageInfo", "Plan", "Price", "PublicVideo", "RateLimit", "Sync", "SyncError", "UsageAnomaly",
+    "UsageBucket", "VideoStatsPoint", "Viewer",
+}  # fmt: skip
 CREATOR = "crt_" + "0" * 31 + "1"
 VIDEO = "vid_" + "0" * 31 + "1"
 
@@ -34,7 +44,23 @@ VIDEO = "vid_" + "0" * 31 + "1"
 def quoted(text: str, variables: dict[str, Any] | None = None, name: str | None = None) -> quote.Quote:
     """By the cache, as requests are."""
     operation = ENGINE.documents.operation(text, name)
-    return quote.of(ENGINE.policy, operation, coerced(ENGINE, operation, variables or {}))
+    return quote.of(ENGINE.policy, operation, operation.declared.read(variables or {}))
+
+
+def test_every_object_type_is_priced_or_named_free() -> None:
+    weights = WHOLE.policy.weights
+    roots = {
+        kind.name for kind in (WHOLE.core.query_type, WHOLE.core.mutation_type, WHOLE.core.subscription_type)
+    }
+    own = {
+        name
+        for name, kind in WHOLE.core.type_map.items()
+        if isinstance(kind, GraphQLObjectType) and not name.startswith("__") and name not in roots
+    }
+    wraps = {name for name in own if name.endswith(("Connection", "Edge", "Payload"))}
+    assert {name: weights[name] for name in own if name in weights} == PRICED
+    assert own - wraps - PRICED.keys() == NAMED_FREE
+    assert {name for name in weights if "." in name} == {"Mutation.syncCreator", "Mutation.fetchVideo"}
 
 
 @pytest.mark.parametrize(

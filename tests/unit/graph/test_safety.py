@@ -4,6 +4,8 @@ import ast
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import literal_column
+from sqlalchemy.dialects import postgresql
 
-from graph.execution import coerced
-from graph.planner import filters
+from graph.planner import filters, fragments, mapping, reading
+from graph.planner.entities import ENTITIES, ROOTS
 from services import errors
 
 
@@ -48,10 +52,10 @@ NASTY = (
 
 def plan(text: str, variables: dict[str, Any] | None = None) -> tuple[Any, list[Any]]:
     operation = ENGINE.documents.operation(text, None)
-    values = coerced(ENGINE, operation, variables or {})
+    values = operation.declared.read(variables or {})
     root = operation.roots(values)[0]
     read = CALLER.read(values)
-    made = operation.prepared((root.key,), root, world.ROOTS[root.name], "Query", values).plan(read)
+    made = reading.prepared(root, world.ROOTS[root.name], "Query").plan(read)
     return made, made.arguments(read)
 
 
@@ -68,7 +72,7 @@ def test_strings_are_bound_and_never_written_into_sql(text: str) -> None:
     assert [text] in arguments
 
 
-@settings(max_examples=50, derandomize=True, deadline=None, database=None)
+@settings(max_examples=50)
 @given(text=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40))
 def test_literals_in_the_document_are_bound_too(text: str) -> None:
     written = json.dumps(text).replace("\\u007f", "\x7f")
@@ -118,6 +122,56 @@ def test_every_value_of_a_request_is_a_bind() -> None:
     for written in ("123456", "2024-01-02", "TIKTOK", "2025-04-16", str(CALLER.account_id)):
         assert written not in made.statement.sql
     assert "livemode = $" in made.statement.sql
+
+
+def _columns(kinds: Mapping[str, mapping.Kind], seen: set[int]) -> Iterator[mapping.Column]:
+    """Every column that can be asked for, once or more."""
+    for kind in kinds.values():
+        if isinstance(kind, mapping.Column):
+            yield kind
+        elif isinstance(kind, mapping.Embedded | mapping.Series) and id(kind) not in seen:
+            seen.add(id(kind))
+            yield from _columns(kind.fields, seen)
+            if isinstance(kind, mapping.Embedded) and kind.present:
+                yield kind.present
+
+
+def test_names_that_stand_in_statements_as_they_are_need_no_quotes() -> None:
+    kinds = [entity.fields for entity in ENTITIES.values()]
+    columns = [column for fields in (*kinds, ROOTS) for column in _columns(fields, set())]
+    names = {name for column in columns for name in column.needs}
+    names |= {name for entity in ENTITIES.values() for name in entity.rows.c.keys()}  # noqa: SIM118 -- pairs
+    quote = postgresql.dialect().identifier_preparer.quote
+    assert len(names) > 50
+    assert {name for name in names if quote(name) != name} == set()
+
+
+def test_what_is_written_once_for_all_requests_can_hold_no_value() -> None:
+    assert fragments.of_row(lambda row: row.c.views.is_(None))("t1") == "t1.views IS NULL"
+    assert fragments.of_row(lambda row: row.c.a.op("||")(literal_column("'{}'")))("t") == "t.a || '{}'"
+    for holding in (lambda row: row.c.views == 5, lambda row: row.c.title.in_(["plain"])):
+        with pytest.raises(ValueError, match="Values have their places"):
+            fragments.of_row(holding)
+
+
+def test_series_of_one_form_bind_what_each_was_asked_for() -> None:
+    text = """{{ usage(from: "{0}") {{ requests byKey(first: {1}) {{ requests apiKey {{ usage(from: "{2}") {{ requests
+      byField(first: {3}) {{ calls }} buckets(granularity: DAY) {{ at }} }} }} }} byField(first: 7) {{ calls }} }} }}"""
+    asked = (
+        ("2025-05-02T00:00:00Z", 11, "2025-05-03T00:00:00Z", 12),
+        ("2025-05-04T00:00:00Z", 21, "2025-05-05T00:00:00Z", 22),
+    )
+    (made, one), (again, other) = (plan(text.format(*values)) for values in asked)
+    assert made.statement.sql == again.statement.sql
+    assert again is not made
+    for values, binds, others in zip(asked, (one, other), (other, one), strict=True):
+        instants = {datetime.fromisoformat(value) for value in values if isinstance(value, str)}
+        mine = {*instants, *(value for value in values if isinstance(value, int)), 7}
+        assert mine <= set(binds)
+        assert not (mine - {7}) & set(others)
+    assert made.statement.sql.count(" AS MATERIALIZED ") == 4, (
+        "rows are read once a usage field, hours and fields each"
+    )
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])

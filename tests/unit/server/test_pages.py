@@ -48,7 +48,7 @@ async def test_the_policy_lets_nothing_in_from_elsewhere(client: Client, path: s
     headers = (await client.get(path)).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == policy["worker-src"] == "'self'"
+    assert policy["script-src"] == policy["worker-src"] == policy["connect-src"] == "'self'"
     assert policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
     assert not [source for sources in policy.values() for source in sources.split() if "http" in source]
     assert headers["X-Content-Type-Options"] == "nosniff"

@@ -46,11 +46,9 @@ def test_the_same_text_never_seals_alike():
     assert box.seal("a", PLACE) != box.seal("a", PLACE)
 
 
-def test_a_value_of_the_old_key_opens_after_rotation_and_asks_to_be_resealed():
+def test_a_value_of_the_old_key_opens_after_rotation():
     sealed = vault.Vault([OLD]).seal("token", PLACE)
     assert box.open(sealed, PLACE) == "token"
-    assert box.needs_resealing(sealed)
-    assert not box.needs_resealing(box.seal("token", PLACE))
 
 
 def test_a_value_of_a_dropped_key_says_so():
@@ -80,7 +78,7 @@ def test_a_digest_is_found_again_after_rotation():
     assert box.digests("x", "y")[0] == box.digest("x", "y")
 
 
-def test_settings_take_base64_of_either_alphabet_and_make_their_own_keys():
+def test_settings_take_base64_of_either_alphabet():
     key = bytes([255] * 32)
     sealed = vault.Vault([key]).seal("token", PLACE)
     for text in (
@@ -89,7 +87,6 @@ def test_settings_take_base64_of_either_alphabet_and_make_their_own_keys():
         base64.b64encode(key).rstrip(b"=") + b"\n",
     ):
         assert vault.Vault.from_settings([text.decode()]).open(sealed, PLACE) == "token"
-    vault.Vault.from_settings([vault.Vault.new_key()])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +94,7 @@ def test_settings_take_base64_of_either_alphabet_and_make_their_own_keys():
     [
         ([], "at least one"),
         (["c2hvcnQtYnV0LXNlY3JldA=="], "key 1 has 16 bytes"),
-        ([vault.Vault.new_key(), "not base64 at all!"], "key 2 is not base64"),
+        ([base64.b64encode(NEW).decode(), "not base64 at all!"], "key 2 is not base64"),
         ([base64.b64encode(OLD).decode()] * 2, "twice"),
     ],
 )

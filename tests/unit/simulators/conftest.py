@@ -133,7 +133,7 @@ async def start() -> AsyncIterator[Start]:
     running: list[TestClient] = []
 
     async def run(*, state_path: Path | None = None, webhook_url: str | None = None, **options) -> Walker:
-        allowed = frozenset([REDIRECT]).__contains__
+        allowed = simulators.exactly(REDIRECT)
         registered = [
             simulators.App("web", "web-secret", "Fan & <Co>", allowed, webhook_url=webhook_url),
             simulators.App("desktop", "desktop-secret", "Desk", allowed, pkce_required=True),

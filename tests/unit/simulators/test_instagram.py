@@ -85,7 +85,7 @@ async def start():
     running = []
 
     async def run(*, state_path=None, control=True, **urls):
-        allowed = frozenset([REDIRECT]).__contains__
+        allowed = simulators.exactly(REDIRECT)
         apps = [
             simulators.InstagramApp("ig", "ig-secret", "Fan & <Co>", allowed, **urls),
             simulators.InstagramApp("other", "other-secret", "Other", allowed),

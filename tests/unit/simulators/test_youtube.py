@@ -126,7 +126,7 @@ def reason(body) -> str:
 
 
 async def started(**options) -> tuple[TestClient, Walker]:
-    allowed = frozenset([REDIRECT]).__contains__
+    allowed = simulators.exactly(REDIRECT)
     registered = [
         simulators.App("web", "web-secret", "Fan & <Co>", allowed),
         simulators.App("other", "other-secret", "Other", allowed),
@@ -702,7 +702,9 @@ async def test_without_control_there_is_no_switchboard():
 
 
 async def test_without_registered_apps_nobody_gets_in():
-    application = simulators.create([simulators.App("web", "web-secret", "Web", lambda _uri: True)])
+    application = simulators.create(
+        [simulators.App("web", "web-secret", "Web", simulators.exactly(REDIRECT))]
+    )
     async with TestClient(TestServer(application)) as client:
         answer = await client.get("/youtube/o/oauth2/v2/auth", params={"client_id": "web"})
         assert answer.status == 401

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import test_utils, web
 
 from services.platforms import base, client
+from tests import ports
 
 SECRET = "s3cret-that-nobody-may-read"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -131,9 +132,9 @@ async def test_only_transient_refusals_are_repeated(http, platform):
 
 
 @pytest.mark.parametrize("raw", [None, b'{"cut', b"<html>"])
-async def test_no_failure_shows_a_url_a_token_or_a_form(http, platform, raw, caplog, unused_port):
+async def test_no_failure_shows_a_url_a_token_or_a_form(http, platform, raw, caplog):
     platform.say(raw if raw is not None else {})
-    url = platform.url if raw is not None else f"http://127.0.0.1:{unused_port}"
+    url = platform.url if raw is not None else f"http://127.0.0.1:{ports.free()}"
     with caplog.at_level("DEBUG"), pytest.raises(base.Failure) as caught:
         await http.send(
             "POST",
@@ -148,11 +149,6 @@ async def test_no_failure_shows_a_url_a_token_or_a_form(http, platform, raw, cap
     assert caught.value.__context__ is None
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp.access")]
     assert not any(SECRET in line for line in ours)
-
-
-@pytest.fixture
-def unused_port():
-    return test_utils.unused_port()
 
 
 @pytest.mark.parametrize(

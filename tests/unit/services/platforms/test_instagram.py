@@ -110,44 +110,6 @@ def test_the_authorize_url_is_instagrams_dialect_without_pkce(connector):
     }
 
 
-@pytest.mark.parametrize("code", ["AQabc", "AQabc#_"])
-def test_the_callback_gives_the_code_without_its_tail(connector, code):
-    assert connector.parse_callback([("code", code), ("state", "s")]) == "AQabc"
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        ("access_denied", base.Denied),
-        ("access_denied#_", base.Denied),
-        ("temporarily_unavailable", base.Transient),
-        ("invalid_scope", base.ProviderBug),
-        ("<script>", base.ProviderBug),
-    ],
-)
-def test_a_callback_with_an_error_is_refused_even_with_a_code(connector, error, kind):
-    with pytest.raises(kind) as caught:
-        connector.parse_callback([("error", error), ("error_reason", "user_denied"), ("code", "c")])
-    assert type(caught.value) is kind
-    assert "<" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        [("state", "s")],
-        [("code", "")],
-        [("code", "#_")],
-        [("code", "a"), ("code", "b")],
-        [("code", "a"), ("state", "s"), ("state", "t")],
-        [("code", "x" * 3000)],
-    ],
-)
-def test_a_callback_without_one_usable_code_or_with_a_repeated_key_is_refused(connector, query):
-    with pytest.raises(base.ProviderBug):
-        connector.parse_callback(query)
-
-
 # -- tokens
 
 

@@ -69,7 +69,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(session, http: client.Client) -> AsyncIterator[Stage]:
-    registered = simulators.InstagramApp("ig", "cs", "Ours", lambda uri: uri == REDIRECT)
+    registered = simulators.InstagramApp("ig", "cs", "Ours", simulators.exactly(REDIRECT))
     application = simulators.create([], instagram=[registered])
     async with test_utils.TestServer(application, host="127.0.0.1") as server:
         world = application[simulators.INSTAGRAM]

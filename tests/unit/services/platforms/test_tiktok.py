@@ -97,45 +97,6 @@ def test_every_consent_has_its_own_verifier(connector):
     assert connector.begin("s", REDIRECT).code_verifier != connector.begin("s", REDIRECT).code_verifier
 
 
-def test_the_callback_gives_the_code(connector):
-    query = [("code", "a*b!"), ("scopes", "user.info.basic"), ("state", "s")]
-    assert connector.parse_callback(query) == "a*b!"
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        ("access_denied", base.Denied),
-        ("server_error", base.Transient),
-        ("invalid_scope", base.ProviderBug),
-        ("access_token_invalid", base.ProviderBug),
-        ("<script>", base.ProviderBug),
-    ],
-)
-def test_a_callback_with_an_error_is_refused_even_with_a_code(connector, error, kind):
-    with pytest.raises(kind) as caught:
-        connector.parse_callback(
-            [("error", error), ("error_description", "no"), ("code", "c"), ("state", "s")]
-        )
-    assert type(caught.value) is kind
-    assert "<" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        [("state", "s")],
-        [("code", ""), ("state", "s")],
-        [("code", "a"), ("code", "b")],
-        [("code", "a"), ("state", "s"), ("state", "t")],
-        [("code", "x" * 3000)],
-    ],
-)
-def test_a_callback_without_one_usable_code_or_with_a_repeated_key_is_refused(connector, query):
-    with pytest.raises(base.ProviderBug):
-        connector.parse_callback(query)
-
-
 # -- tokens
 
 

@@ -50,7 +50,7 @@ class Stage:
 
 @pytest.fixture(params=[200, 400])
 async def stage(request, session, http: client.Client) -> AsyncIterator[Stage]:
-    registered = simulators.App("ck", "cs", "Ours", lambda uri: uri == REDIRECT, pkce_required=True)
+    registered = simulators.App("ck", "cs", "Ours", simulators.exactly(REDIRECT), pkce_required=True)
     application = simulators.create([registered], token_error_status=request.param)
     async with test_utils.TestServer(application, host="127.0.0.1") as server:
         world = application[simulators.WORLD]

@@ -148,42 +148,6 @@ def test_every_consent_has_its_own_verifier(connector):
     assert connector.begin("s", REDIRECT).code_verifier != connector.begin("s", REDIRECT).code_verifier
 
 
-def test_the_callback_gives_the_code(connector):
-    query = [("state", "s"), ("code", "4/0A-b"), ("scope", youtube.READONLY), ("authuser", "0")]
-    assert connector.parse_callback(query) == "4/0A-b"
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        ("access_denied", base.Denied),
-        ("server_error", base.Transient),
-        ("invalid_scope", base.ProviderBug),
-        ("<script>", base.ProviderBug),
-    ],
-)
-def test_a_callback_with_an_error_is_refused_even_with_a_code(connector, error, kind):
-    with pytest.raises(kind) as caught:
-        connector.parse_callback([("error", error), ("code", "c"), ("state", "s")])
-    assert type(caught.value) is kind
-    assert "<" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        [("state", "s")],
-        [("code", "")],
-        [("code", "a"), ("code", "b")],
-        [("code", "a"), ("state", "s"), ("state", "t")],
-        [("code", "x" * 3000)],
-    ],
-)
-def test_a_callback_without_one_usable_code_or_with_a_repeated_key_is_refused(connector, query):
-    with pytest.raises(base.ProviderBug):
-        connector.parse_callback(query)
-
-
 # -- tokens
 
 
@@ -428,6 +392,7 @@ async def test_another_creators_channel_behind_the_token_is_refused(connector, p
         (404, refusal(404, "channelNotFound"), base.ProviderBug),
         (403, refusal(403, "authenticatedUserAccountClosed"), base.NoAccount),
         (403, refusal(403, "authenticatedUserAccountSuspended"), base.NoAccount),
+        (403, refusal(403, "accountDelegationForbidden"), base.NoAccount),
         (403, refusal(403, "forbidden"), base.ProviderBug),
         (403, {"error": "odd"}, base.ProviderBug),
         (403, {"error": {"errors": [None, {"reason": 5}], "details": "x"}}, base.ProviderBug),

@@ -70,7 +70,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(session, http: client.Client) -> AsyncIterator[Stage]:
-    registered = simulators.App("ci", "cs", "Ours", lambda uri: uri == REDIRECT)
+    registered = simulators.App("ci", "cs", "Ours", simulators.exactly(REDIRECT))
     application = simulators.create([registered], youtube=[registered], clock=simulators.Clock(lambda: NOON))
     async with test_utils.TestServer(application, host="127.0.0.1") as server:
         google = application[simulators.YOUTUBE]

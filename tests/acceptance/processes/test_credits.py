@@ -1,74 +1,16 @@
 """Two server processes on one database: never overspent, and killed at any moment nothing that was answered is lost."""
 
 import asyncio
-import contextlib
-import json
-import os
 import random
-import signal
-import socket
-import sys
 from collections import Counter
-from pathlib import Path
 
 import aiohttp
-import pytest
 
-from db.session import open_database
 from services import accounts, credits
 
-ROOT = Path(__file__).parents[2]
 SMOKE = {"query": "{ credits { remaining } }"}
 CLIENTS = 12
 KILLS = 10
-
-
-class Servers:
-    """Processes that serve, by port; forked from one that has imported everything."""
-
-    def __init__(self, parent):
-        self.parent, self.pids = parent, {}
-
-    async def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.parent.stdin.write(f"start {port}\n".encode())
-        async with asyncio.timeout(30):
-            while not (line := await self.parent.stdout.readline()).startswith(b"{"):
-                assert line, "no server came up"
-        value = json.loads(line)
-        self.pids[value["graphql"]] = value["pid"]
-        return value["graphql"]
-
-    def kill(self, url):
-        os.kill(self.pids.pop(url), signal.SIGKILL)
-
-
-@pytest.fixture
-async def database(address):
-    found = await open_database(address)
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-async def servers(address, tmp_path):
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("CREATOR_GRAPH_")}
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.acceptance.forking", cwd=ROOT,
-        env=bare | {"CREATOR_GRAPH_DATABASE_URL": address, "CREATOR_GRAPH_DATA_DIR": str(tmp_path / "data")},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    found = Servers(parent)
-    try:
-        yield found
-    finally:
-        for url in list(found.pids):
-            with contextlib.suppress(ProcessLookupError):
-                found.kill(url)
-        parent.kill()
-        await parent.communicate()
 
 
 async def account(database, credits_a_month):
@@ -110,7 +52,8 @@ async def test_killed_ten_times_under_load_all_that_was_answered_is_charged_and_
     servers, database
 ):
     headers = await account(database, 1_000_000)
-    urls = [await servers.start(), await servers.start()]
+    *spares, first, second = await asyncio.gather(*(servers.start() for _ in range(2 + KILLS)))
+    urls = [first, second]
     acknowledged = broken = 0
     over = asyncio.Event()
 
@@ -129,11 +72,13 @@ async def test_killed_ten_times_under_load_all_that_was_answered_is_charged_and_
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         clients = [asyncio.create_task(client(n % 2)) for n in range(CLIENTS)]
         for _ in range(KILLS):
+            goal = acknowledged + 11
             await asyncio.sleep(random.uniform(0.05, 0.3))
+            while acknowledged < goal:
+                await asyncio.sleep(0.01)
             place = random.randrange(2)
-            spare = await servers.start()
             servers.kill(urls[place])
-            urls[place] = spare
+            urls[place] = spares.pop()
         over.set()
         await asyncio.gather(*clients)
     remaining, charged, used = await books(database)

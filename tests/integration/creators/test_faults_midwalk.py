@@ -1,0 +1,99 @@
+"""Every fault of every platform in the middle of a walk: it ends as it should, and no video is lost, doubled or gone."""
+
+import pytest
+
+from services import sync
+from simulators import people
+
+WALKER = next(one.username for one in people.CREATORS if one.videos == 101 and not one.every)
+ENDPOINTS = {
+    "TIKTOK": ["video/list"],
+    "INSTAGRAM": ["me/media", "insights"],
+    "YOUTUBE": ["youtube/playlistItems", "youtube/videos"],
+}
+WELL, BUG, DEAD = ("SUCCEEDED", None), ("PARTIAL", "PLATFORM_ERROR"), ("FAILED", "RECONNECT_REQUIRED")
+ENDS = {
+    "status_429": WELL,
+    "status_500": WELL,
+    "slow": WELL,
+    "late": WELL,
+    "half_json": WELL,
+    "drop": WELL,
+    "short_page": WELL,
+    "duplicates": WELL,
+    "bad_token": WELL,  # refreshed once, and on it goes
+    "huge": BUG,
+    "page_loop": BUG,
+}
+OTHERWISE = {
+    ("INSTAGRAM", "me/media", "bad_token"): DEAD,  # 190 is definitive: there is no refresh token
+    ("INSTAGRAM", "me/media", "missing_data"): BUG,
+    ("INSTAGRAM", "me/media", "foreign_next"): BUG,
+    ("INSTAGRAM", "insights", "bad_token"): DEAD,
+    ("INSTAGRAM", "insights", "huge"): WELL,  # without these counters
+    ("INSTAGRAM", "insights", "missing_data"): WELL,
+}
+SHAPES = {"short_page", "duplicates", "page_loop"}
+ELSEWHERE = {("INSTAGRAM", "status_429")}  # waits as long as its headers say: test_platforms
+
+
+def cases(platform):
+    for endpoint in ENDPOINTS[platform]:
+        pages = endpoint in {"video/list", "me/media", "youtube/playlistItems"}
+        kinds = [kind for kind in ENDS if (pages or kind not in SHAPES) and (platform, kind) not in ELSEWHERE]
+        kinds += [
+            kind for at, place, kind in OTHERWISE if (at, place) == (platform, endpoint) and kind not in ENDS
+        ]
+        for kind in kinds:
+            yield (
+                endpoint,
+                kind,
+                OTHERWISE.get((platform, endpoint, kind), ENDS.get(kind)),
+            )
+
+
+@pytest.mark.parametrize("platform", ENDPOINTS)
+async def test_every_fault_on_a_later_page_ends_right_and_loses_nothing(stage, platform, monkeypatch):
+    connector, ordered, pages = stage.connector_of(platform), [], []
+    order = stage.instagram_fault if platform == "INSTAGRAM" else stage.fault
+
+    async def videos(tokens, cursor, real=connector.videos):
+        pages.append(cursor)
+        if cursor is not None and ordered:
+            endpoint, kind = ordered.pop()
+            order(
+                endpoint,
+                kind,
+                times=4 if kind == "page_loop" else 1,
+                delay=0.2 if kind in {"slow", "late"} else 0,
+            )
+        return await real(tokens, cursor)
+
+    monkeypatch.setattr(connector, "videos", videos)
+    async with stage.working():
+        completed = await stage.connect(WALKER, platform=platform)
+        assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
+        shown = stage.videos_of(WALKER, platform)
+        assert len(pages) > 1
+        for endpoint, kind, end in cases(platform):
+            ordered.append((endpoint, kind))
+            row = await stage.synced(completed.creator_id)
+            assert (row["status"], row["error_code"]) == end, (endpoint, kind)
+            assert not ordered, (endpoint, kind)
+            waiting = (*stage.world.faults.waiting(), *stage.instagram.faults.waiting())
+            assert kind == "page_loop" or not waiting, (endpoint, kind)
+            stage.world.faults.clear()
+            stage.instagram.faults.clear()
+            if end == DEAD:
+                assert await stage.value("select status from grants") == "NEEDS_REAUTH"
+                await stage.connect(WALKER, platform=platform)
+                await stage.until("select 1 from syncs having count(*) filter (where status = 'RUNNING') = 0")
+            stored = await stage.one(
+                "select count(*), count(distinct external_id), count(gone_at) from videos where creator_id = $1",
+                completed.creator_id,
+            )
+            assert tuple(stored) == (shown, shown, 0), (endpoint, kind)
+            assert await stage.value("select status from grants") == "ACTIVE"
+            if end == WELL:
+                assert row["videos_seen"] == shown, (endpoint, kind)
+    assert await stage.value("select count(*) from syncs where not status = any($1)", list(sync.ENDED)) == 0
