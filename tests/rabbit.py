@@ -19,7 +19,7 @@ CONF = """\
 listeners.tcp.local = 127.0.0.1:{port}
 log.console = false
 """
-# The first begins alone and the others join it: nodes that all look for each other wait for seconds.
+# The others join the first once it stands: who joins earlier, while it makes its first user, can leave it without one.
 JOIN = """\
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.discovery_retry_interval = 100
@@ -62,8 +62,10 @@ class Cluster:
         self.epmd = subprocess.Popen([shutil.which("epmd"), "-port", names["ERL_EPMD_PORT"]], env=self.env)
 
     def start(self):
-        """All begin at once; `wait` for as many as are needed."""
-        for number in range(len(self.names)):
+        """The first, until it takes connections; then the others begin. `wait` for as many as are needed."""
+        self.start_node(0)
+        self.wait(1)
+        for number in range(1, len(self.names)):
             self.start_node(number)
 
     def wait(self, count):

@@ -23,7 +23,6 @@ def cluster(tmp_path_factory):
     found = rabbit.Cluster(tmp_path_factory.mktemp("rabbit"), 3)
     try:
         found.start()
-        found.wait(1)
         yield found
     finally:
         found.end()
