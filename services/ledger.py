@@ -204,6 +204,13 @@ def columns(usages: Sequence[Usage], gated: Sequence[bool]) -> tuple[list[Any], 
         [usage.caller.account_id for usage in usages],
         [usage.caller.key_id for usage in usages],
         list(gated),
+        *written(usages),
+    )
+
+
+def written(usages: Sequence[Usage]) -> tuple[list[Any], ...]:
+    """What is written down of operations: credits, operation, its hash, coordinates, code, duration, address, country."""
+    return (
         [usage.credits for usage in usages],
         [_plain(usage.operation) for usage in usages],
         [usage.operation_hash for usage in usages],
@@ -213,6 +220,12 @@ def columns(usages: Sequence[Usage], gated: Sequence[bool]) -> tuple[list[Any], 
         [usage.ip for usage in usages],
         [usage.country for usage in usages],
     )
+
+
+def outcomes(rows: Sequence[Any], usages: Sequence[Usage]) -> list[Outcome]:
+    """What the statement's rows say about each operation."""
+    by_place = {row[0]: row for row in rows}
+    return [outcome(by_place[place], usage) for place, usage in enumerate(usages, 1)]
 
 
 def outcome(row: Any, usage: Usage) -> Outcome:

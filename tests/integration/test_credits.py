@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services import accounts, api_keys, callers, credits, errors, ledger
+from services import accounts, api_keys, callers, credits, errors, express, ledger
 from services import cashier as cashiers
 from services.cashier import Cashier
 
@@ -156,6 +156,44 @@ async def test_random_batches_agree_with_a_simulation(database, cashier):
     await agreed(database)
 
 
+async def test_the_express_lane_charges_an_account_whole_or_leaves_it_as_it_was(database):
+    rich, poor, gone = [await live_caller(database, name, monthly=10) for name in ("rich", "poor", "gone")]
+    await sql(database, "update api_keys set revoked_at = now() where id = $1", gone.key_id)
+    asked = [usage(poor, 6), usage(rich, 4), usage(gone), usage(poor, 6), usage(rich, 6)]
+    rows = await sql(database, express.SETTLE, *express.columns(asked, [True] * 5))
+    told = express.outcomes(rows, asked)
+    assert [one and (one.charged, one.remaining, one.limit) for one in told] == [
+        None, (4, 6, 10), None, None, (6, 0, 10),
+    ]  # fmt: skip
+    assert [await remaining(database, caller) for caller in (rich, poor, gone)] == [0, 10, 10]
+    assert await sql(database, "select 1 from usage_events where account_id <> $1", rich.account_id) == []
+    await agreed(database)
+
+
+async def test_who_was_seen_lately_takes_the_express_lane_and_exceptions_the_other(
+    database, cashier, monkeypatch
+):
+    taken = []
+
+    def outcomes(rows, usages):
+        taken.append(len(usages))
+        return express.outcomes(rows, usages)
+
+    monkeypatch.setattr(cashiers, "EXPRESS", cashiers.EXPRESS._replace(outcomes=outcomes))
+    caller = await live_caller(database)
+    await cashier.settle(usage(caller))
+    assert taken == []
+    await asyncio.gather(*(cashier.settle(usage(caller)) for _ in range(5)))
+    assert taken == [5]
+    await sql(database, "update api_keys set monthly_credits = 8")  # a budget it does not know of yet
+    answers = await verdicts(cashier.settle(usage(caller)) for _ in range(5))
+    assert answers == {"OK": 5}
+    await asyncio.gather(*(cashier.settle(usage(caller, charge)) for charge in (1, 0)))
+    assert taken == [5, 5]  # one of the account was free: both are judged in the order they came
+    assert await remaining(database, caller) == 988
+    await agreed(database)
+
+
 async def test_a_key_revoked_after_its_read_began_gets_nothing(database, cashier):
     caller = await live_caller(database)
     await cashier.settle(usage(caller))
@@ -267,13 +305,15 @@ async def test_every_operation_is_one_usage_row_with_its_verdict(database, cashi
     await agreed(database)
 
 
-async def test_a_key_is_touched_once_a_minute(database, cashier):
+async def test_a_key_is_touched_once_a_minute(database, cashier, monkeypatch):
+    monkeypatch.setattr(cashiers, "TOUCHED_SECONDS", 0.2)
     caller = await live_caller(database)
     for ip in ("192.0.2.1", "192.0.2.2"):
         await cashier.settle(usage(caller, ip=ip, country="AT"))
     row = (await sql(database, "select * from api_keys where id = $1", caller.key_id))[0]
     assert (str(row["last_used_ip"]), row["last_used_country"]) == ("192.0.2.1", "AT")
     await sql(database, "update api_keys set last_used_at = now() - interval '61 seconds'")
+    await asyncio.sleep(0.25)
     await cashier.settle(usage(caller, ip="192.0.2.3"))
     row = (await sql(database, "select * from api_keys where id = $1", caller.key_id))[0]
     assert str(row["last_used_ip"]) == "192.0.2.3"
