@@ -28,12 +28,13 @@ LONGEST_KEPT = 2_048  # bytes of one set: whoever sends it need have no key
 
 @dataclass(slots=True)
 class Heard:
-    """`said`: those of NAMES that are there. `ip`: the visit's, as text."""
+    """`said`: those of NAMES that are there. `ip`: the visit's, as text. `again`: the same came before."""
 
     said: Mapping[str, str]
     credential: credentials.Credential
     visit: contexts.Visit
     ip: str
+    again: bool = False
 
 
 def hear(request: web.Request, parts: Parts) -> Heard:
@@ -53,6 +54,8 @@ def hear_again(request: web.Request, parts: Parts) -> Heard:
             if len(kept) >= MOST_KEPT:
                 kept.clear()
             kept[request.remote, raw] = heard
+    else:
+        heard.again = True
     return heard
 
 

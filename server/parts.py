@@ -1,5 +1,6 @@
 """What the composition root built, and where the app keeps it."""
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,3 +30,5 @@ class Parts:
 
 PARTS = web.AppKey("parts", Parts)
 REQUEST_ID = web.RequestKey("request_id", str)
+MAY_CANCEL = web.RequestKey("may_cancel", functools.partial)
+"""Set where a handler may be cancelled when its client leaves, if this says so: reads may, what writes may not."""

@@ -13,8 +13,8 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from server import again, output, view, wire, worker
 from server import app as composition
-from server import output, view, wire, worker
 from server.opening import Opened
 from server.parts import PARTS
 from server.settings import Settings
@@ -42,9 +42,11 @@ async def serving(opened: Opened, *, member: bool = False) -> AsyncIterator[comp
         house = await composition.open_house(opened.settings, opened.address)
         stack.push_async_callback(house.close)
         app = composition.create_app(house)
+        heads = again.Heads(functools.partial(view.repeated, app[PARTS]))
         runner = wire.Runner(
             app,
-            ahead={"/graphql": functools.partial(view.posted, app[PARTS])},
+            ahead={"/graphql": functools.partial(view.posted, app[PARTS], heads)},
+            heads=heads,
             access_log=None,
             shutdown_timeout=2.0,
             handle_signals=False,

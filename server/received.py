@@ -101,13 +101,22 @@ async def _body(request: web.Request, content_type: str | None) -> bytes:
     return b"".join(parts)
 
 
+def is_json(request: web.Request) -> bool:
+    """Whether the body is said to be JSON in UTF-8."""
+    return request.content_type == JSON and _is_utf8(request)
+
+
 def _check_type(request: web.Request) -> None:
     if request.content_type != JSON:
         raise errors.UnsupportedMediaType(
             "The body must be application/json.", remedy="Send Content-Type: application/json."
         )
-    if (request.charset or "utf-8").lower().replace("_", "-") not in {"utf-8", "utf8"}:
+    if not _is_utf8(request):
         raise errors.UnsupportedMediaType("The body must be UTF-8.", remedy="Send UTF-8.")
+
+
+def _is_utf8(request: web.Request) -> bool:
+    return (request.charset or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
 
 
 def _check_size(size: int) -> None:

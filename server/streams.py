@@ -18,7 +18,7 @@ from graph import context as contexts
 from graph import execution, subscriptions
 from graph.execution import Answer
 from server import connections, operations
-from server.wire import MAY_CANCEL
+from server.parts import MAY_CANCEL
 from services import callers, errors
 
 PING_SECONDS = 15.0

@@ -5,7 +5,7 @@ import random
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -15,9 +15,9 @@ from graph import context as contexts
 from graph import errors as reporting
 from graph import execution
 from graph.execution import Answer
-from server import browsers, cors, credentials, encoding, operations, received, sockets, streams, wire
+from server import again, browsers, cors, credentials, encoding, operations, received, sockets, streams
 from server import heard as hearing
-from server.parts import PARTS, REQUEST_ID, Parts
+from server.parts import MAY_CANCEL, PARTS, REQUEST_ID, Parts
 from server.whole import Whole
 from services import callers, errors
 
@@ -31,9 +31,21 @@ VARY = "Accept, Accept-Encoding, Authorization, Origin, X-API-Key"
 SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
 
-async def posted(parts: Parts, request: web.Request) -> web.StreamResponse:
-    """POST /graphql, ahead of aiohttp's router and middlewares: the way nearly every request comes."""
+async def posted(parts: Parts, heads: again.Heads, request: web.Request) -> web.StreamResponse:
+    """POST /graphql, ahead of aiohttp's router and middlewares."""
     heard = hearing.hear_again(request, parts)
+    response = await _posted(request, parts, heard)
+    if response.status == 200:  # noqa: PLR2004 -- HTTP
+        heads.learn(request, heard)
+    return response
+
+
+async def repeated(parts: Parts, request: again.Repeated, heard: hearing.Heard) -> Whole:
+    """POST /graphql whose head came before: the way nearly every request comes."""
+    return cast("Whole", await _posted(cast("web.Request", request), parts, heard))
+
+
+async def _posted(request: web.Request, parts: Parts, heard: hearing.Heard) -> web.StreamResponse:
     started = _begin(request, heard.said.get("X-Request-Id"))
     return _finish(request, parts, await _graphql(request, parts, heard), started)
 
@@ -126,7 +138,7 @@ async def _answer(
     request: web.Request, parts: Parts, heard: hearing.Heard, headers: dict[str, str]
 ) -> Answer:
     caller, asked = await _let_in(request, parts, heard.credential.secret, heard, headers)
-    request[wire.MAY_CANCEL] = functools.partial(_is_read, parts, asked)
+    request[MAY_CANCEL] = functools.partial(_is_read, parts, asked)
     answer = await execution.answer(parts.engine, parts.services, caller, asked, datetime.now(UTC))
     headers |= _credit_headers(answer)
     if answer.replayed:
@@ -177,6 +189,8 @@ def _credit_headers(answer: Answer) -> dict[str, str]:
 
 
 def _retry_headers(answer: Answer) -> dict[str, str]:
+    if not answer.errors:
+        return {}
     retry = next(
         (e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})),
         None,

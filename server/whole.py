@@ -3,6 +3,7 @@
 aiohttp's own Response can grow, stream and compress on its way; what that costs is a fifth of a small read.
 """
 
+import asyncio
 import functools
 import time
 from email.utils import formatdate
@@ -29,13 +30,22 @@ class Whole(web.StreamResponse):
         self._payload_writer = request.writer
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        head, body = self._head(request), b"" if request.method == "HEAD" else self.body
+        old = request.version <= HttpVersion10
+        request.writer.output_size += self.put_on(
+            transport, old=old, keep_alive=bool(self._keep_alive), bare=request.method == "HEAD"
+        )
+
+    def put_on(
+        self, transport: asyncio.WriteTransport, *, old: bool, keep_alive: bool, bare: bool = False
+    ) -> int:
+        """Head and body, `bare`: without it; answers how many bytes. `old`: in HTTP/1.0."""
+        head, body = self._head(old=old, keep_alive=keep_alive), b"" if bare else self.body
         if len(body) > APART:
             transport.write(head)
             transport.write(body)
         else:
             transport.write(head + body)
-        request.writer.output_size += len(head) + len(body)
+        return len(head) + len(body)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Wait while the client is slow to read."""
@@ -44,12 +54,11 @@ class Whole(web.StreamResponse):
         await self._payload_writer.drain()
         self._eof_sent = True
 
-    def _head(self, request: web.BaseRequest) -> bytes:
-        old = request.version <= HttpVersion10
+    def _head(self, *, old: bool, keep_alive: bool) -> bytes:
         parts = [f"HTTP/1.{0 if old else 1} {_STATUS[self._status]}"]
         parts += [f"{name}: {value}" for name, value in self._headers.items()]
         parts += (f"Content-Length: {len(self.body)}", _date(int(time.time())))
-        if old == bool(self._keep_alive):
+        if old == keep_alive:
             parts.append(f"Connection: {'keep-alive' if old else 'close'}")
         head = "\r\n".join(parts)
         if head.count("\n") >= len(parts):

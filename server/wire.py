@@ -3,7 +3,6 @@
 aiohttp answers them before any of our code runs, and repeats in both places what came: a piece of a key.
 """
 
-import functools
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,21 +11,18 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from server import again
 from server.parts import REQUEST_ID
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-MAY_CANCEL = web.RequestKey("may_cancel", functools.partial)
-"""Set where a handler may be cancelled when its client leaves, if this says so: reads may, what writes may not."""
 
-
-class _Protocol(web.RequestHandler):
+class _Protocol(again.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         request, task = self._current_request, self._task_handler
         super().connection_lost(exc)
-        may = None if request is None else request.get(MAY_CANCEL)
-        if task is not None and may is not None and may():
+        if task is not None and request is not None and again.may_cancel(request):
             task.cancel()
 
     def handle_error(
@@ -69,20 +65,29 @@ async def _unmet(_request: Any) -> web.StreamResponse:
 
 
 class _Server(web.Server):
+    heads: again.Heads | None = None
+
     def __call__(self) -> web.RequestHandler:
-        return _Protocol(self, loop=self._loop, **self._kwargs)
+        return _Protocol(self, self.heads, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
     """aiohttp's runner, whose connections refuse in our shape.
 
     `ahead`: handlers of POST by exact path, which need neither router nor middlewares: both cost
-    as much as reading one row.
+    as much as reading one row. `heads`: what needs not even be read, because it came before.
     """
 
-    def __init__(self, app: web.Application, *, ahead: Mapping[str, Handler] | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        ahead: Mapping[str, Handler] | None = None,
+        heads: again.Heads | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(app, **kwargs)
-        self._ahead = ahead or {}
+        self._ahead, self._heads = ahead or {}, heads
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -95,7 +100,9 @@ class Runner(web.AppRunner):
             quick = ahead.get(request.raw_path) if request.method == "POST" else None
             return (quick or routed)(request)
 
-        return _Server(handle, request_factory=made.request_factory, **kwargs)
+        server = _Server(handle, request_factory=made.request_factory, **kwargs)
+        server.heads = self._heads
+        return server
 
 
 def strangers(runner: web.AppRunner, ours: aiohttp.ClientSession) -> int:

@@ -92,9 +92,9 @@ class RateLimits:
 
         `nodes`: how many processes count for themselves, so that each lets a share of it through.
         """
-        at = nanoseconds(now)
         if not caller.requests_per_minute and not caller.account_requests_per_minute:
             return Allowance(0, UNLIMITED, now, ())
+        at = nanoseconds(now)
         taken: dict[Bucket, int] = {}
         wait = 0
         for _name, bucket, limit in _limits(caller):
