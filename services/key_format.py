@@ -38,6 +38,7 @@ def looks_valid(secret: str, prefix: str = "sk") -> bool:
     return hmac.compare_digest(check, checksum(body))
 
 
+@functools.lru_cache(maxsize=4_096)
 def digest(secret: str) -> bytes:
     """What is kept of a secret. Plain SHA-256 will do: 192 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
