@@ -315,7 +315,7 @@ def _remember(context: Context, *, failed: bool) -> None:
     """The balance after what was charged; after a failure it is looked at again."""
     purses, account_id = context.services.cashier.purses, context.caller.account_id
     if failed:
-        purses.forget(account_id)
+        purses.doubt(account_id)
     elif context.charges:
         after = list(context.charges.values())[-1]
         purses.see(account_id, after.remaining, after.limit, after.reset_at)

@@ -256,8 +256,8 @@ class Cashier:
             self.purses.see(account_id, outcome.remaining, outcome.limit, outcome.reset_at)
         elif isinstance(outcome, errors.CreditsExhausted):
             of_key = isinstance(outcome, errors.KeyCreditsExhausted)
-            whose = usage.caller.key_id if of_key else account_id
-            self.purses.withhold(whose, outcome.remaining, outcome.reset_at)
+            key_id = usage.caller.key_id if of_key else None
+            self.purses.withhold(account_id, outcome.remaining, outcome.reset_at, key_id=key_id)
 
     async def _divide(
         self, batch: Sequence[_Waiting], lane: Lane, error: asyncpg.PostgresError

@@ -25,8 +25,9 @@ class Standing(NamedTuple):
 
 
 class Short(NamedTuple):
-    """Who is refused for now: what is left, and whether an answer had to be withheld for it."""
+    """Who is refused for now, of which account: what is left, and whether an answer had to be withheld for it."""
 
+    account_id: UUID
     remaining: int
     reset_at: datetime
     withheld: bool
@@ -45,7 +46,7 @@ class Purses:
         now = time.monotonic()
         self._seen[account_id] = Standing(remaining, limit, reset_at, now)
         if remaining < 1:
-            self._mark(account_id, Short(remaining, reset_at, False, now + SECONDS))
+            self._mark(account_id, Short(account_id, remaining, reset_at, False, now + SECONDS))
         elif self._short:
             short = self._short.get(account_id)
             if short is not None and short.remaining != remaining:
@@ -54,9 +55,12 @@ class Purses:
             for old in list(self._seen)[: MOST // 4]:
                 del self._seen[old]
 
-    def withhold(self, id: UUID, remaining: int, reset_at: datetime) -> None:
-        """An answer of this account, or of this key with a budget, was withheld: it cost more than was left."""
-        self._mark(id, Short(remaining, reset_at, True, time.monotonic() + SECONDS))
+    def withhold(
+        self, account_id: UUID, remaining: int, reset_at: datetime, *, key_id: UUID | None = None
+    ) -> None:
+        """An answer of this account, or of its key with a budget, was withheld: it cost more than was left."""
+        until = time.monotonic() + SECONDS
+        self._mark(key_id or account_id, Short(account_id, remaining, reset_at, True, until))
 
     def check(self, account_id: UUID, key_id: UUID, least: int, most: int) -> None:
         """Before a read that costs from `least` to `most`. Raises CreditsExhausted."""
@@ -75,10 +79,15 @@ class Purses:
         """The balance as it was last seen, however long ago."""
         return self._seen.get(account_id)
 
-    def forget(self, account_id: UUID) -> None:
-        """It changed elsewhere, or one of its keys did."""
+    def doubt(self, account_id: UUID) -> None:
+        """What was seen of it may have changed: it is read anew. Who is refused stays so, or failing would free them."""
         self._seen.pop(account_id, None)
-        self._short.clear()  # keys stand in it by their own ids, and for half a second at most
+
+    def forget(self, account_id: UUID) -> None:
+        """It changed elsewhere, or one of its keys did: it and its keys are let in again, others are not."""
+        self._seen.pop(account_id, None)
+        if self._short:
+            self._short = {id: short for id, short in self._short.items() if short.account_id != account_id}
 
     def forget_all(self) -> None:
         """It may have changed elsewhere, for everyone."""

@@ -6,6 +6,7 @@ from graph import compiled, execution
 from services import purses
 
 NESTED = "{ creators(first: 20) { nodes { id videos(first: 20) { nodes { id } } } } }"
+REVOKE_NOBODY = f'mutation {{ revokeApiKey(input: {{id: "key_{"0" * 32}"}}) {{ apiKey {{ id }} }} }}'
 HEADERS = ("X-Credits-Charged", "X-Credits-Remaining", "X-Credits-Limit", "X-Credits-Reset")
 
 
@@ -52,6 +53,23 @@ async def test_what_cannot_be_paid_is_read_once_as_long_as_that_is_remembered(se
     async with asyncio.timeout(60):
         while (await service.ask("{ creators { totalCount } }", key=service.live)).status != 200:
             await asyncio.sleep(0.01)
+
+
+async def test_a_mutation_that_fails_lets_nobody_read_for_nothing(service, monkeypatch):
+    await service.connected("sim.twenty", key=service.live)
+    await service.connected("sim.single", key=service.live)
+    other = await service.another(plan="pro")
+    _, spent = await service.ledger()
+    await service.update(credits=spent + 1)
+    monkeypatch.setattr(purses, "SECONDS", 3_600)
+    service.house.services.cashier.purses.forget_all()
+    reads = counted(monkeypatch)
+    assert (await service.ask(NESTED, key=service.live)).code == "CREDITS_EXHAUSTED"
+    for key in (service.live, other.live.secret):
+        reads.clear()
+        assert (await service.ask(REVOKE_NOBODY, key=key)).code == "NOT_FOUND"
+        assert (await service.ask(NESTED, key=service.live)).code == "CREDITS_EXHAUSTED"
+        assert len(reads) == 1  # the mutation alone
 
 
 async def test_every_answer_to_a_known_account_tells_its_balance(service):

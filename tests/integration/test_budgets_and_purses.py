@@ -187,9 +187,24 @@ def test_after_a_withheld_answer_only_what_may_cost_more_is_refused_until_the_ba
     found.forget(account_id)
     assert refused(found, 1, 4) is None
     key = uuid.UUID(int=2)
-    found.withhold(key, 1, RESET)
+    found.withhold(account_id, 1, RESET, key_id=key)
     assert (refused(found, 1, 4), refused(found, 1, 4, uuid.UUID(int=9))) == ((4, 1), None)
     clock[0] += 0.51
+    assert refused(found, 1, 4) is None
+
+
+def test_what_changes_one_account_lets_only_its_own_in_again_and_a_doubt_nobody():
+    found, account_id, other, key = purses.Purses(), *(uuid.UUID(int=n) for n in (1, 3, 2))
+    found.withhold(account_id, 3, RESET)
+    found.see(other, 0, 10, RESET)
+    found.forget(other)
+    assert refused(found, 1, 4) == (4, 3)
+    found.see(account_id, 3, 10, RESET)
+    found.doubt(account_id)
+    assert found.standing(account_id) is None
+    assert refused(found, 1, 4) == (4, 3)
+    found.withhold(account_id, 1, RESET, key_id=key)
+    found.forget(account_id)
     assert refused(found, 1, 4) is None
 
 
