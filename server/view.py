@@ -27,6 +27,7 @@ _REQUEST_ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 # Refusals of a document that application/json tells with 200, as GraphQL over HTTP has it.
 _WELL_FORMED = streams.OF_THE_DOCUMENT | {"PERSISTED_QUERY_NOT_FOUND"}
 VARY = "Accept, Accept-Encoding, Authorization, Origin, X-API-Key"
+CHALLENGE = 'Bearer realm="creator-graph"'
 # On every answer.
 SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
@@ -76,6 +77,7 @@ async def _graphql(request: web.Request, parts: Parts, heard: hearing.Heard) -> 
         else:
             media = wanted
             answer = await _answer(request, parts, heard, headers)
+        headers |= _credit_headers(answer)
     except errors.ServiceError as refusal:
         answer = operations.refused(refusal, request_id)
         headers |= _credit_headers(answer) | _refusal_headers(refusal)
@@ -140,7 +142,6 @@ async def _answer(
     caller, asked = await _let_in(request, parts, heard.credential.secret, heard, headers)
     request[MAY_CANCEL] = functools.partial(_is_read, parts, asked)
     answer = await execution.answer(parts.engine, parts.services, caller, asked, datetime.now(UTC))
-    headers |= _credit_headers(answer)
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
     if answer.path and heard.said.get("X-Debug") == "path":
@@ -162,8 +163,6 @@ def _unexpected(error: Exception, request_id: str) -> Answer:
 
 def _refusal_headers(refusal: errors.ServiceError) -> dict[str, str]:
     headers: dict[str, str] = {}
-    if isinstance(refusal, errors.Unauthenticated):
-        headers["WWW-Authenticate"] = 'Bearer realm="creator-graph"'
     if isinstance(refusal, errors.MethodNotAllowed):
         headers["Allow"] = "GET, POST"
     if "retryAfter" in refusal.extra:
@@ -202,6 +201,8 @@ def _response(answer: Answer, media: str, headers: dict[str, str]) -> Whole:
     status = answer.status
     if media == received.JSON and answer.refused in _WELL_FORMED and status == 400:  # noqa: PLR2004 -- HTTP
         status = 200
+    if status == 401:  # noqa: PLR2004 -- HTTP; whoever found out that the credential is not good, settlement too
+        headers = {"WWW-Authenticate": CHALLENGE, **headers}
     headers = {
         "Content-Type": f"{media}; charset=utf-8",
         "Cache-Control": "no-store",
