@@ -1,6 +1,6 @@
 """The database as two doors: `read()` cannot write, `write()` is one transaction that commits at its end."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ Connection = asyncpg.Connection
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 3
 POOL_SECONDS = 3
+COMMITTED = "when committed"
 
 # Generic plans: a parameterised LIMIT keeps PostgreSQL re-planning for ever; JIT costs more than it saves here.
 READER_SETTINGS = {
@@ -60,10 +61,13 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            # A first statement, so that BEGIN is sent before anyone uses the raw connection (see raw()).
-            await session.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
-            yield session
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with session.begin():
+                # A first statement, so that BEGIN is sent before anyone uses the raw connection (see raw()).
+                await session.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
+                yield session
+            for told in session.info.get(COMMITTED, ()):
+                told()
 
     async def connect(self, **settings: str) -> asyncpg.Connection:
         """A connection of one's own, outside the pools: for the cashier, listeners and workers."""
@@ -79,6 +83,11 @@ class Database:
     async def close(self) -> None:
         await self.readers.close()
         await self.engine.dispose()
+
+
+def when_committed(session: AsyncSession, told: Callable[[], None]) -> None:
+    """Call it once this transaction of `Database.write` has committed; never, where it does not."""
+    session.info.setdefault(COMMITTED, []).append(told)
 
 
 async def raw(session: AsyncSession) -> Connection:

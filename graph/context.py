@@ -104,6 +104,12 @@ class Context:
         allowed = None if caller.allowed_creators is None else tuple(caller.allowed_creators)
         return Read(caller.account_id, caller.livemode, self.now, self.variables, allowed, ids)
 
+    def charged(self, key: str, settled: credits.Settled, price: int, delivered: Delivered) -> None:
+        """A mutation field has committed, its charge with it."""
+        self.charges[key] = settled
+        self.would_cost += price
+        self.delivered.take(delivered)
+
     def usage(self, *, charge: int, delivered: Delivered, code: str, started: datetime) -> credits.Usage:
         """What settlement writes down of this operation."""
         return credits.Usage(

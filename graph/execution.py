@@ -293,7 +293,7 @@ async def settled(
     if context.operation.kind == "mutation":
         price = context.would_cost
         _remember(context, failed=bool(found))
-        answer.balance = _sum_of_charges(context, result) or await standing(context.services, context.caller)
+        answer.balance = _sum_of_charges(context) or await standing(context.services, context.caller)
         if found:  # what failed was rolled back, its usage too
             failure = context.usage(charge=0, delivered=Delivered(), code=code, started=started)
             context.services.cashier.record(failure)
@@ -321,10 +321,9 @@ def _remember(context: Context, *, failed: bool) -> None:
         purses.see(account_id, after.remaining, after.limit, after.reset_at)
 
 
-def _sum_of_charges(context: Context, result: ExecutionResult) -> credits.Settled | None:
-    """Mutation fields settled their own; those that failed after that were rolled back, charge and all."""
-    failed = {error.path[0] for error in result.errors or () if error.path}
-    stood = [settled for key, settled in context.charges.items() if key not in failed]
+def _sum_of_charges(context: Context) -> credits.Settled | None:
+    """Mutation fields settled their own; those that were rolled back left nothing here."""
+    stood = list(context.charges.values())
     if not stood:
         return None
     return replace(stood[-1], charged=sum(settled.charged for settled in stood))

@@ -12,7 +12,7 @@ from graphql import GraphQLResolveInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import Info
 
-from db.session import raw
+from db.session import raw, when_committed
 from graph import cost, idempotent, ids, roots
 from graph.context import Context
 from graph.planner.reading import Delivered, on
@@ -115,6 +115,7 @@ class Mutation:
         """Read the payload, keep it under an Idempotency-Key and charge for it, in the transaction.
 
         `creator_id`: with whose disconnect the kept answer goes.
+        What it cost is told once it stands: what still fails in the transaction was not charged.
         Raises CreditsExhausted, Unauthenticated or Forbidden when the charge is refused; nothing is written then.
         """
         context, field, delivered = context_of(self.info), field_of(self.info), Delivered()
@@ -122,7 +123,6 @@ class Mutation:
         coordinate = f"Mutation.{field.name}"
         delivered.add(coordinate, 1, 0 if free else policy_of(self.info).weights.get(coordinate, 0))
         charge = 0 if free else cost.credits(delivered.total)
-        context.would_cost += charge
         await idempotent.keep(session, context, payload, creator_id)
         usage = context.usage(
             charge=charge if context.caller.livemode else 0,
@@ -130,8 +130,8 @@ class Mutation:
             code="OK",
             started=self.started,
         )
-        context.charges[field.key] = await credits.charge(session, usage)
-        context.delivered.take(delivered)
+        settled = await credits.charge(session, usage)
+        when_committed(session, lambda: context.charged(field.key, settled, charge, delivered))
         return payload
 
     async def read(

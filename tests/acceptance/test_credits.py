@@ -98,6 +98,12 @@ async def test_test_mode_is_free_and_says_what_it_would_have_cost(service):
         service, 'mutation { createApiKey(input: {name: "k", mode: TEST}) { secret } }', key=service.test
     )
     assert (price, answer.credits["charged"], answer.credits["wouldCost"]) == (0, 0, 1)
+    nobody = 'revokeApiKey(input: {id: "key_00000000000000000000000000000000"}) { apiKey { id } }'
+    answer = await service.ask(f"mutation {{ {nobody} }}", headers={"X-Credits-Receipt": "1"})
+    assert (answer.code, answer.credits["wouldCost"], answer.credits["fields"]) == ("NOT_FOUND", 0, [])
+    make = 'createApiKey(input: {name: "k", mode: TEST}) { secret }'
+    answer = await service.ask(f"mutation {{ {make} b: {nobody} }}")
+    assert (answer.code, answer.credits["wouldCost"]) == ("NOT_FOUND", 1)
     await service.update(credits=0)
     assert (await service.ask(COUNT)).status == 200
 
