@@ -1,5 +1,6 @@
 """Who is asking, what they may do and still spend: made for each operation, passed to every resolver."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -97,6 +98,7 @@ class Context:
     charges: dict[str, credits.Settled] = field(default_factory=dict)  # of mutation fields, by response key
     would_cost: int = 0
     claim: idempotency.Claim | None = None  # the Idempotency-Key it runs under
+    until: float = math.inf  # when its time is over, by the loop's clock
 
     def read(self, ids: tuple[UUID, ...] = ()) -> Read:
         """What a plan needs of this operation."""

@@ -12,7 +12,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from strawberry import Info
 
-from graph import compiled, cost, idempotent
+from graph import compiled, cost, idempotent, in_time
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import Asked, Context, Services, remembered, standing
@@ -23,7 +23,6 @@ from graph.scalars import instant
 from graph.schema import Engine
 from services import callers, credits, errors, key_terms
 
-SECONDS = 15
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
 # Refusals beside which the balance stands as it was last seen: the database is away or slow.
 AS_LAST_SEEN = {"UNAVAILABLE", "TIMEOUT"}
@@ -90,13 +89,7 @@ async def failed(
     services: Services, caller: callers.Caller, asked: Asked, failure: Exception, started: datetime
 ) -> Answer:
     """The answer to an operation that was not run: written down, free; what is not expected is masked and logged."""
-    error: errors.ServiceError | None
-    if isinstance(failure, TimeoutError):
-        error = errors.Timeout(
-            f"The operation took longer than {SECONDS} seconds.", remedy="Ask for less at once."
-        )
-    else:
-        error = reporting.expected(failure)
+    error = in_time.over() if isinstance(failure, TimeoutError) else reporting.expected(failure)
     if error is None:
         masked = [reporting.masked(failure, asked.request_id)]
         return Answer(500, errors=masked, refused="INTERNAL", balance=await standing(services, caller))
@@ -160,17 +153,17 @@ async def _read(engine: Engine, context: Context, quote: quoting.Quote, started:
         done = await _run_compiled(context)
         if done is not None:
             return await settled(context, quote, done, started, path="compiled")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(in_time.SECONDS):
         result = await _run(engine, context)
     return await settled(context, quote, result, started, path="ordinary")
 
 
 async def _changed(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
     """A mutation. It settles in its own transactions, and may wait for platforms: no read waits for it to settle."""
+    in_time.begin(context)
     if context.asked.idempotency_key is not None:
         return await _once(engine, context, quote, started)
-    async with asyncio.timeout(SECONDS):
-        result = await _run(engine, context)
+    result = await _run(engine, context)  # each field within the time that is left
     return await settled(context, quote, result, started, path="ordinary")
 
 
@@ -181,8 +174,7 @@ async def _once(engine: Engine, context: Context, quote: quoting.Quote, started:
         return await _replayed(context, quote, data, started)
     done = False
     try:
-        async with asyncio.timeout(SECONDS):
-            result = await _run(engine, context)
+        result = await _run(engine, context)
         done = not result.errors
         return await settled(context, quote, result, started, path="ordinary")
     finally:

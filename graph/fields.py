@@ -148,11 +148,16 @@ def mutation(info: Info) -> Mutation:
 
 
 async def reread(info: Info, value: Mapping[str, Any]) -> Any:
-    """A payload as it stands after its transaction, kept anew under an Idempotency-Key; not charged again."""
+    """A payload as it stands after its transaction, kept anew under an Idempotency-Key; not charged again.
+
+    Raises NotFound where what it names was erased meanwhile.
+    """
     field, context = field_of(info), context_of(info)
     async with context.services.database.read() as connection:
         reader = Filler(context, on(connection), Delivered())
         payload = await reader.fill(field.fields, field.type_name, value)
+    if any(payload[f.key] is None for f in field.fields if isinstance(value.get(f.name), Ref)):
+        raise errors.NotFound
     if context.claim is not None:
         with contextlib.suppress(errors.Conflict):  # erased meanwhile, by a disconnect
             async with context.services.database.write() as session:

@@ -7,7 +7,7 @@ import strawberry
 from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
-from graph import price_tags
+from graph import in_time, price_tags
 from graph.documents import Documents
 from graph.policy import Policy, read_policy
 from graph.scalars import SCALARS
@@ -43,6 +43,7 @@ def build_engine(schema: strawberry.Schema, *, compiles: bool = True) -> Engine:
     core = executable(schema)
     policy = read_policy(core)
     price_tags.attach(core, policy)
+    in_time.hold(core)
     engine = Engine(schema, core, policy, Documents(core), compiles)
     core.extensions.update(policy=policy, engine=engine)  # where resolvers find them
     return engine

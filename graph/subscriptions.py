@@ -14,7 +14,7 @@ import orjson
 from graphql import ExecutionResult, Executor, create_source_event_stream, execute
 from graphql.execution.values import VariableValues
 
-from graph import execution, fields
+from graph import execution, fields, in_time
 from graph.context import Asked, Context, Services
 from graph.documents import Operation
 from graph.execution import Answer
@@ -95,7 +95,7 @@ class Stream:
         execution.check_scopes(self.caller, self.quote)
         execution.check_creators(self.caller, self.quote)
         context = self._context(started)
-        async with asyncio.timeout(execution.SECONDS):
+        async with asyncio.timeout(in_time.SECONDS):
             value = await self._read(context, event)
             if value is None or not self._is_new(event, value):
                 return None

@@ -1,7 +1,7 @@
 """What waits for others waits long here: the machine may be busy with other tests."""
 
 from db import session
-from graph import execution
+from graph import in_time
 from server import opening, processes
 from services import redis_limits, shared_limits
 
@@ -13,7 +13,7 @@ def have() -> None:
     session.open_database.__kwdefaults__["patience"] = 60
     shared_limits.SharedLimits.__init__.__kwdefaults__["patience"] = 20
     redis_limits.TIMEOUT = 15
-    execution.SECONDS = 60
+    in_time.SECONDS = 60
 
 
 def serve() -> None:
