@@ -51,10 +51,20 @@ class Operation:
     declared: variables.Declared
     quotes: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     _roots: OrderedDict[Any, tuple[Field, ...]] = field(default_factory=OrderedDict)
+    _needed: frozenset[str] | None = None
 
     @property
     def root_type(self) -> str:
         return self.kind.capitalize()
+
+    def read(self, given: Mapping[str, Any]) -> VariableValues:
+        """The variables of a request, none of them null where a value is needed. Raises BadUserInput, QueryTooComplex."""
+        values = self.declared.read(given)
+        if None in values.coerced.values():
+            if self._needed is None:  # rarely asked for, and a walk over the whole document
+                self._needed = variables.needed(self.schema, self.document, self.node)
+            variables.check_needed(sorted(self._needed), values)
+        return values
 
     def roots(self, variables: VariableValues) -> tuple[Field, ...]:
         """The root fields, merged; one selection a set of @skip/@include values."""

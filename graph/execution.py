@@ -196,7 +196,7 @@ def admitted(
 
     Raises BadUserInput, QueryTooComplex, Forbidden (scope, creators), PriceExceedsMaximum.
     """
-    variables = operation.declared.read(asked.variables)
+    variables = operation.read(asked.variables)
     quote = quoting.of(engine.policy, operation, variables)
     check_scopes(caller, quote)
     check_creators(caller, quote)
@@ -229,7 +229,7 @@ def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> 
     schema = info._raw_info.schema  # noqa: SLF001 -- Strawberry offers no other way to the schema
     engine: Engine = schema.extensions["engine"]
     operation = engine.documents.operation(text, name)
-    variables = operation.declared.read(given)
+    variables = operation.read(given)
     return quoting.of(engine.policy, operation, variables)
 
 

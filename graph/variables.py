@@ -4,11 +4,21 @@ graphql-core reads the declarations anew each time, and walks every value three 
 quick here; for whatever does not fit, and for what it says then, graphql-core is asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, GraphQLInputType, GraphQLSchema, Undefined, VariableDefinitionNode
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLInputType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    TypeInfo,
+    Undefined,
+    ValidationContext,
+    VariableDefinitionNode,
+)
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 from graphql.type import get_nullable_type, is_leaf_type, is_non_null_type
@@ -82,6 +92,30 @@ class Declared:
         if isinstance(found, list):
             raise errors.BadUserInput(found[0].message, remedy="Send variables of the declared types.")
         return found
+
+
+def needed(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> frozenset[str]:
+    """Variables that may be left out, for a default, but stand somewhere in a valid operation where null may not."""
+    context = ValidationContext(schema, document, TypeInfo(schema), _unheard)
+    usages = context.get_recursive_variable_usages(operation)
+    return frozenset(usage.node.name.value for usage in usages if is_non_null_type(usage.type))
+
+
+def _unheard(_error: GraphQLError) -> None:
+    """Of a document that was validated before."""
+
+
+def check_needed(names: Iterable[str], values: VariableValues) -> None:
+    """Raises BadUserInput for the first of these that is null."""
+    for name in names:
+        if values.coerced.get(name, Undefined) is None:
+            raise errors.BadUserInput(
+                f"Variable '${name}' must not be null: it stands where a value is needed.",
+                remedy="Send a value, or leave it out for its default.",
+                argument=name,
+            )
 
 
 def _variable(schema: GraphQLSchema, node: VariableDefinitionNode) -> _Variable:

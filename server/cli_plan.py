@@ -100,7 +100,7 @@ def _asked(text: str, name: str | None, given: Mapping[str, Any]) -> Asked:
         operation = engine.documents.operation(text, name)
     except DocumentRefused as refusal:
         raise _refusal(refusal) from None
-    variables = operation.declared.read(given)
+    variables = operation.read(given)
     return Asked(engine, operation, variables, quoting.of(engine.policy, operation, variables))
 
 

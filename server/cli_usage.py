@@ -100,7 +100,7 @@ async def _read(
     """What the API would answer to the account; nothing is charged."""
     engine = resolvers.engine()
     operation = engine.documents.operation(ASKED, None)
-    variables = operation.declared.read(given)
+    variables = operation.read(given)
     root = operation.roots(variables)[0]
     prepared = reading.prepared(root, ROOTS["usage"], "Query")
     read = Read(account_id, livemode, datetime.now(UTC), variables)
