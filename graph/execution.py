@@ -136,8 +136,8 @@ async def _answered(
             "A subscription is answered as events.",
             remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
         )
-    if quote.base and caller.livemode and operation.kind == "query":
-        services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
+    if operation.kind == "query":
+        check_purse(services, caller, quote)
     context = Context(services, caller, asked, operation, variables, now)
     if operation.kind == "mutation":
         return await _changed(engine, context, quote, started)
@@ -222,6 +222,12 @@ def check_scopes(caller: callers.Caller, quote: quoting.Quote) -> None:
             scope=missing[0],
             missing=missing,
         )
+
+
+def check_purse(services: Services, caller: callers.Caller, quote: quoting.Quote) -> None:
+    """Before anything is read: refuse an account, or a key, that is known to be short of credits."""
+    if quote.base and caller.livemode:
+        services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
 
 
 def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> quoting.Quote:

@@ -33,6 +33,8 @@ def begin(engine: Engine, services: Services, again: Again, asked: Asked, caller
     """A subscription that may be asked. Raises whatever refuses a query before it runs."""
     operation = engine.documents.operation(asked.query, asked.operation_name)
     variables, quote = execution.admitted(engine, caller, asked, operation)
+    if not asked.quote_only:
+        execution.check_purse(services, caller, quote)
     return Stream(engine, services, again, asked, caller, operation, variables, quote)
 
 
@@ -94,6 +96,7 @@ class Stream:
         self.caller = await self.again(started)
         execution.check_scopes(self.caller, self.quote)
         execution.check_creators(self.caller, self.quote)
+        execution.check_purse(self.services, self.caller, self.quote)
         context = self._context(started)
         async with asyncio.timeout(in_time.SECONDS):
             value = await self._read(context, event)

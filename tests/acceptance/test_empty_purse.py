@@ -2,10 +2,12 @@
 
 import asyncio
 
-from graph import compiled, execution
+from graph import compiled, execution, subscriptions
 from services import purses
 
 NESTED = "{ creators(first: 20) { nodes { id videos(first: 20) { nodes { id } } } } }"
+FOLLOW = "subscription($ids: [ID!]) { creatorUpdated(ids: $ids) { id videos(first: 20) { nodes { id } } } }"
+EVENTS = {"Accept": "text/event-stream"}
 REVOKE_NOBODY = f'mutation {{ revokeApiKey(input: {{id: "key_{"0" * 32}"}}) {{ apiKey {{ id }} }} }}'
 HEADERS = ("X-Credits-Charged", "X-Credits-Remaining", "X-Credits-Limit", "X-Credits-Reset")
 
@@ -53,6 +55,38 @@ async def test_what_cannot_be_paid_is_read_once_as_long_as_that_is_remembered(se
     async with asyncio.timeout(60):
         while (await service.ask("{ creators { totalCount } }", key=service.live)).status != 200:
             await asyncio.sleep(0.01)
+
+
+async def test_what_cannot_be_paid_is_not_followed_for_nothing_either(service, monkeypatch):
+    creator = {"ids": [await service.connected("sim.twenty", key=service.live)]}
+    await service.rest()
+    _, spent = await service.ledger()
+    await service.update(credits=spent + 1)
+    monkeypatch.setattr(purses, "SECONDS", 3_600)
+    service.house.services.cashier.purses.forget_all()
+    reads, read = [], subscriptions.Stream._read
+    monkeypatch.setattr(subscriptions.Stream, "_read", lambda *given: reads.append(given) or read(*given))
+    first = await service.ask(FOLLOW, creator, key=service.live, headers=EVENTS)
+    assert '"CREDITS_EXHAUSTED"' in first.raw.decode()
+    for _ in range(5):
+        answer = await service.ask(FOLLOW, creator, key=service.live, headers=EVENTS)
+        assert (answer.status, answer.code, answer.headers["X-Credits-Remaining"]) == (
+            402,
+            "CREDITS_EXHAUSTED",
+            "1",
+        )
+    assert len(reads) == 1
+    # One that was begun before is told at its next event, unread.
+    monkeypatch.setattr(subscriptions, "begin", began_before)
+    answer = await service.ask(FOLLOW, creator, key=service.live, headers=EVENTS)
+    assert '"CREDITS_EXHAUSTED"' in answer.raw.decode()
+    assert len(reads) == 1
+
+
+def began_before(engine, services, again, asked, caller):
+    operation = engine.documents.operation(asked.query, asked.operation_name)
+    admitted = execution.admitted(engine, caller, asked, operation)
+    return subscriptions.Stream(engine, services, again, asked, caller, operation, *admitted)
 
 
 async def test_a_mutation_that_fails_lets_nobody_read_for_nothing(service, monkeypatch):
