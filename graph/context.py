@@ -33,6 +33,8 @@ from services.platforms import registry
 
 log = structlog.get_logger()
 JWT_DOTS = 2  # no key has a dot
+# Refusals beside which the balance stands as it was last seen: the database is away or slow.
+AS_LAST_SEEN = {"UNAVAILABLE", "TIMEOUT"}
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,18 @@ async def build_context(
         return caller, taken if isinstance(taken, rate_limits.Allowance) else await taken
     except errors.RateLimited as refusal:
         refusal.headers = services.limits.peek(caller, now).headers()
-        refusal.balance = await standing(services, caller)
-        _record(services, caller, refusal, visit)
+        await refused(services, caller, refusal, visit)
         raise
+
+
+async def refused(services: Services, caller: callers.Caller, failure: Exception, visit: Visit) -> None:
+    """Write down, free, that a known caller's request ended before an operation ran; the refusal tells the balance."""
+    known = reporting.expected(failure)
+    code = known.code if known else "INTERNAL"
+    services.cashier.record(credits.Usage(caller, code=code, ip=str(visit.ip), country=visit.country))
+    if known is failure:
+        last_seen = code in AS_LAST_SEEN
+        known.balance = remembered(services, caller) if last_seen else await standing(services, caller)
 
 
 async def standing(services: Services, caller: callers.Caller) -> credits.Settled | None:
@@ -188,7 +199,7 @@ def is_exposed(caller: callers.Caller, visit: Visit) -> bool:
     return visit.by_page and caller.token_expires_at is None
 
 
-def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> None:
+async def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> None:
     """Tell the owner of a server key in a browser, and refuse it where the settings say so. Raises Forbidden."""
     if not is_exposed(caller, visit):
         return
@@ -199,7 +210,7 @@ def check_exposure(services: Services, caller: callers.Caller, visit: Visit) -> 
             remedy="Rotate the key; ask your backend for an access token (createAccessToken) and use that.",
             reason="BROWSER",
         )
-        _record(services, caller, refusal, visit)
+        await refused(services, caller, refusal, visit)
         raise refusal
 
 
@@ -207,8 +218,3 @@ def note_anomaly(services: Services, caller: callers.Caller, kind: anomalies.Kin
     """Something that the key's owner should hear of. `kind` is one of the schema's AnomalyKind."""
     services.notes.note(caller, kind)
     log.info("anomaly", kind=kind, key=ids.write("ApiKey", caller.key_id), ip=str(visit.ip))
-
-
-def _record(services: Services, caller: callers.Caller, refusal: errors.ServiceError, visit: Visit) -> None:
-    usage = credits.Usage(caller, code=refusal.code, ip=str(visit.ip), country=visit.country)
-    services.cashier.record(usage)

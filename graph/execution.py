@@ -15,7 +15,7 @@ from strawberry import Info
 from graph import compiled, cost, idempotent, in_time
 from graph import errors as reporting
 from graph import quote as quoting
-from graph.context import Asked, Context, Services, remembered, standing
+from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
 from graph.documents import Operation
 from graph.planner.reading import Delivered
 from graph.policy import FREE
@@ -24,8 +24,6 @@ from graph.schema import Engine
 from services import callers, credits, errors, key_terms
 
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
-# Refusals beside which the balance stands as it was last seen: the database is away or slow.
-AS_LAST_SEEN = {"UNAVAILABLE", "TIMEOUT"}
 UNTOLD = {"UNAUTHENTICATED"}
 
 _month_end = functools.lru_cache(maxsize=8)(instant)
@@ -91,6 +89,7 @@ async def failed(
     """The answer to an operation that was not run: written down, free; what is not expected is masked and logged."""
     error = in_time.over() if isinstance(failure, TimeoutError) else reporting.expected(failure)
     if error is None:
+        services.cashier.record(_refusal(caller, asked, errors.ServiceError.code, started))
         masked = [reporting.masked(failure, asked.request_id)]
         return Answer(500, errors=masked, refused="INTERNAL", balance=await standing(services, caller))
     code = getattr(error, "document_code", error.code)

@@ -30,8 +30,16 @@ class Client:
         """Authenticated and counted. Raises what build_context raises, and Forbidden BROWSER."""
         services = self.parts.services
         caller, _ = await contexts.build_context(services, self.secret, self.visit, now)
-        contexts.check_exposure(services, caller, self.visit)
+        await contexts.check_exposure(services, caller, self.visit)
         return caller
+
+    async def resolve(self, caller: callers.Caller, asked: contexts.Asked) -> contexts.Asked:
+        """What was asked, with its text. Raises what Persisted.resolve raises, written down."""
+        try:
+            return await self.parts.persisted.resolve(caller, asked)
+        except Exception as failure:
+            await contexts.refused(self.parts.services, caller, failure, self.visit)
+            raise
 
 
 def kind_of(parts: Parts, asked: contexts.Asked) -> str:
@@ -47,7 +55,7 @@ async def answers(client: Client, asked: contexts.Asked) -> AsyncGenerator[Answe
     try:
         now = datetime.now(UTC)
         caller = await client.let_in(now)
-        asked = await client.parts.persisted.resolve(caller, asked)
+        asked = await client.resolve(caller, asked)
     except Exception as error:  # noqa: BLE001 -- the last net: masked and logged whole
         yield refused(error, asked.request_id)
         return

@@ -58,7 +58,7 @@ async def serve(request: web.Request, parts: Parts, visit: contexts.Visit) -> we
     client = operations.Client(parts, visit, credential.secret)
     if credential.secret is not None:
         caller = await client.again(datetime.now(UTC))
-        contexts.check_exposure(parts.services, caller, visit)
+        await contexts.check_exposure(parts.services, caller, visit)
     return await Socket(request, client).run()
 
 
@@ -192,7 +192,7 @@ class Socket:
         parts = self._client.parts
         try:
             caller = await self._client.again(datetime.now(UTC))
-            contexts.check_exposure(parts.services, caller, self._client.visit)
+            await contexts.check_exposure(parts.services, caller, self._client.visit)
             self._place = await parts.sockets.take(caller, self._client.secret or "", "SOCKET")
         except sockets.TooManySockets as refusal:
             raise Close(4429, refusal.message) from None

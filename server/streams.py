@@ -54,9 +54,13 @@ async def respond(
         stream = subscriptions.begin(parts.engine, parts.services, client.again, asked, caller)
     except errors.ServiceError as error:
         return _whole(await execution.failed(parts.services, caller, asked, error, now), headers)
-    if parts.connections.leaving:
-        raise errors.Unavailable
-    place = await parts.sockets.take(caller, client.secret or "", "STREAM")
+    try:
+        if parts.connections.leaving:
+            raise errors.Unavailable
+        place = await parts.sockets.take(caller, client.secret or "", "STREAM")
+    except Exception as failure:
+        await contexts.refused(parts.services, caller, failure, client.visit)
+        raise
     try:
         return await EventStream(client, caller, stream).run(request, headers)
     finally:

@@ -123,15 +123,15 @@ async def _let_in(
     headers |= allowance.headers()
     if contexts.is_exposed(caller, visit):
         headers["Warning"] = ", ".join(filter(None, (headers.get("Warning"), browsers.EXPOSED)))
+    await contexts.check_exposure(parts.services, caller, visit)
     try:
-        contexts.check_exposure(parts.services, caller, visit)
         asked = await received.read(request, heard, request[REQUEST_ID])
         if asked.document_id is not None or asked.document_hash is not None or caller.trusted_only:
             asked = await parts.persisted.resolve(caller, asked)
         if request.method == "GET" and operations.kind_of(parts, asked) == "mutation":
             raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
-    except errors.ServiceError as refusal:
-        refusal.balance = await contexts.standing(parts.services, caller)
+    except Exception as failure:
+        await contexts.refused(parts.services, caller, failure, visit)
         raise
     return caller, asked
 
