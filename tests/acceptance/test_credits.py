@@ -1,6 +1,7 @@
 """Money: what an operation costs, who is told, and that it sums up whatever happens at once."""
 
 import asyncio
+import json
 import math
 from urllib.parse import parse_qsl, urlsplit
 
@@ -211,15 +212,40 @@ PRICES = {
 }  # fmt: skip
 
 
+FOLLOWED = {
+    "Subscription.syncProgress": "subscription($syn: ID!) { syncProgress(id: $syn) { id } }",
+    "Subscription.connectAttemptUpdated": "subscription($state: String!) { connectAttemptUpdated(state: $state) { status } }",
+    "Subscription.creatorUpdated": "subscription($crt: ID!) { creatorUpdated(ids: [$crt]) { id } }",
+}
+
+
+async def first_event(service, query, variables):
+    """What the ledger lost for a subscription's first event, and what that told."""
+    before, _ = await service.ledger()
+    headers = {"X-API-Key": service.live, "Accept": "text/event-stream"}
+    body = {"query": query, "variables": variables}
+    async with service.http.post(f"{service.url}/graphql", json=body, headers=headers) as answer:
+        async for line in answer.content:
+            if line.startswith(b"data: {"):
+                break
+    return before - (await service.ledger())[0], json.loads(line[6:])
+
+
 async def test_every_resolver_is_priced_and_charged_through_the_context(service, roots):
     """A root field that is neither free nor charged would be given away: every one is asked, in live mode."""
     core = SCHEMA.core
     everyone = {f"Query.{name}" for name in core.query_type.fields}
     everyone |= {f"Mutation.{name}" for name in core.mutation_type.fields}
-    assert everyone == set(roots)
+    everyone |= {f"Subscription.{name}" for name in core.subscription_type.fields}
+    assert everyone == set(roots) | set(FOLLOWED)
     assert everyone >= FREE
     things = await service.things(service.live)
     await service.idle()
+    for coordinate, query in FOLLOWED.items():
+        expected = 0 if coordinate in FREE else 1
+        price, event = await first_event(service, query, things)
+        assert "errors" not in event, (coordinate, event)
+        assert price == event["extensions"]["credits"]["charged"] == expected, (coordinate, event)
     last = ["Mutation.disconnectCreator"]
     for coordinate in [name for name in roots if name not in last] + last:
         expected = 0 if coordinate in FREE else PRICES.get(coordinate, 1)
