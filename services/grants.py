@@ -79,11 +79,12 @@ update grants set lease_until = null, unsure_since = case when $5 then unsure_si
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 """
 
-# Only over the version that was refused: newer tokens may live.
+# Only over the version that was refused: newer tokens may live. And only while it lives: what the platform said is
+# over is not refused on top of it, or the end of a wave would bring it back.
 BURY = """
 update grants set status = 'NEEDS_REAUTH', lease_until = null, refused_at = now(), reason = $5,
   unsure_since = null
-where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
+where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4 and status = 'ACTIVE'
 returning version
 """
 

@@ -54,11 +54,12 @@ values ($1, $2, $3, $4, $5, $6, $7, cast($8::text as jsonb), case when $8::text 
 on conflict (digest) do nothing returning digest
 """
 
-# Definitive, so nothing that undoes a wave of refusals may find it: `refused_at` stays empty.
+# Definitive, so nothing that undoes a wave of refusals may find it: `refused_at` stays empty, also where a refusal
+# was faster.
 REFUSED = """
 update grants set status = 'NEEDS_REAUTH', reason = 'REMOVED', lease_until = null, unsure_since = null,
   refused_at = null, renew_at = null
-where account_id = $1 and livemode = $2 and creator_id = $3 and status = 'ACTIVE'
+where account_id = $1 and livemode = $2 and creator_id = $3 and (status = 'ACTIVE' or refused_at is not null)
 """
 NOT_DUE = "update creators set next_sync_at = null where account_id = $1 and livemode = $2 and id = $3"
 

@@ -94,6 +94,24 @@ async def test_a_wave_does_not_bring_back_what_the_platform_said_is_over(stage, 
     assert await statuses(stage) == {"ACTIVE": 11, "NEEDS_REAUTH": 1}
 
 
+@pytest.mark.parametrize("removed_first", [True, False])
+async def test_a_refusal_on_its_way_does_not_soften_a_removal(stage, monkeypatch, removed_first):
+    creator_ids = await crowd(stage, 12)
+    gone = await stage.held(creator_ids[0])
+    if removed_first:
+        await stage.removed(creator_ids[0])
+        assert not await grants.judge(stage.database, gone)
+    else:
+        assert await grants.judge(stage.database, gone)
+        await stage.removed(creator_ids[0])
+    row = await stage.one(
+        "select status, reason, refused_at from grants where creator_id = $1", creator_ids[0]
+    )
+    assert tuple(row) == ("NEEDS_REAUTH", "REMOVED", None)
+    await refused(stage, creator_ids[1:], monkeypatch)
+    assert await statuses(stage) == {"ACTIVE": 11, "NEEDS_REAUTH": 1}
+
+
 async def test_a_wave_at_one_platform_is_none_at_another(stage, monkeypatch):
     creator_ids = await crowd(stage, 12)
     other = await stage.connect("sim.twenty", platform="YOUTUBE")
