@@ -65,14 +65,20 @@ where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4 and
 returning old.unsure_since is not null as unsure
 """
 
-# Compare and swap: a reconnect that came in between has newer tokens than ours.
+# Compare and swap: a reconnect that came in between has newer tokens than ours. Whoever was slow may find the grant
+# buried by another one, whom the platform refused the token that it had replaced for us: it lives on with ours.
 SWAP = """
 update grants set scopes = $5, access_token = $6, refresh_token = coalesce($7, refresh_token), expires_at = $8,
-  refresh_expires_at = $9, refreshed_at = $10, renew_at = $11, version = version + 1, lease_until = null,
-  unsure_since = null
+  refresh_expires_at = $9, refreshed_at = $10, version = version + 1, lease_until = null, unsure_since = null,
+  refused_at = null, status = case when reason = 'REMOVED' then status else 'ACTIVE' end,
+  renew_at = case when reason = 'REMOVED' then null else $11::timestamptz end,
+  reason = case when reason = 'REMOVED' then reason end
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
-returning version
+returning case when new.status <> 'ACTIVE' then 'REMOVED' when old.status <> 'ACTIVE' then 'REVIVED' else 'KEPT' end
 """
+
+# Its sync ended, and nothing else would read the creator again.
+DUE = "update creators set next_sync_at = now() where account_id = $1 and livemode = $2 and id = $3 and next_sync_at is null"
 
 RELEASE = """
 update grants set lease_until = null, unsure_since = case when $5 then unsure_since end
@@ -273,16 +279,20 @@ async def _refresh(
         unheard = not isinstance(failure, base.Failure) or isinstance(failure, base.Transient)
         await _changed(database, RELEASE, held.whose, held.version, unsure or unheard)
         raise
-    if await _kept(database, vault, held, fresh, now := datetime.now(UTC)):
-        await _count_accepted(database, held)
+    kept = await _kept(database, vault, held, fresh, now := datetime.now(UTC))
+    if kept in {"KEPT", "REVIVED"}:
+        await _accepted(database, held, revived=kept == "REVIVED")
         return replace(held, tokens=fresh, refreshed_at=now, version=held.version + 1)
     return _living(await read(database, vault, held.whose))
 
 
-async def _kept(database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime) -> bool:
+async def _kept(
+    database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime
+) -> str | None:
     """Write the new tokens; the old ones are spent, so a database that is away is waited for.
 
-    Nothing else is in the transaction: until it ends, only this process has the tokens.
+    KEPT; REVIVED, where the grant was buried meanwhile; REMOVED, where the platform said that it is over; None
+    where there is no such version any more. Nothing else is in the transaction: until it ends, only this process has the tokens.
     """
     access, refresh = _seal(vault, held.whose, fresh)
     values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
@@ -297,9 +307,13 @@ async def _kept(database: Database, vault: Vault, held: Held, fresh: base.Tokens
         await asyncio.sleep(PAUSE_SECONDS * 4)
 
 
-async def _count_accepted(database: Database, held: Held) -> None:
+async def _accepted(database: Database, held: Held, *, revived: bool) -> None:
     async with database.write() as session:
-        await refusals.accepted(await raw(session), held.platform, held.whose.livemode)
+        connection = await raw(session)
+        if revived:
+            log.info("grant.revived", creator=str(held.whose.creator_id))
+            await connection.execute(DUE, *held.whose.key)
+        await refusals.accepted(connection, held.platform, held.whose.livemode)
 
 
 async def _ask(connector: base.Connector, tokens: base.Tokens) -> base.Tokens:
@@ -344,8 +358,11 @@ async def _claimed(database: Database, whose: Whose, version: int) -> bool | Non
     return unsure
 
 
-async def _changed(database: Database, statement: str, whose: Whose, version: int, *values: object) -> bool:
-    """Run one of the statements above in a transaction of its own; whether it met its row."""
+async def _changed(
+    database: Database, statement: str, whose: Whose, version: int, *values: object
+) -> str | None:
+    """Run one of the statements above in a transaction of its own; what it answers, None where it met no row."""
     async with database.write() as session:
         connection = await raw(session)
-        return await connection.fetchval(statement, *whose.key, version, *values) is not None
+        told: str | None = await connection.fetchval(statement, *whose.key, version, *values)
+    return told

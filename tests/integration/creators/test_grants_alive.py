@@ -302,3 +302,40 @@ async def test_a_worker_told_to_stop_while_it_renews_keeps_the_new_token(stage):
     held = await stage.held(completed.creator_id)
     assert (held.status, held.version) == ("ACTIVE", 2)
     await stage.connector.profile(held.tokens)
+
+
+async def answered_late(stage, monkeypatch, meanwhile):
+    """A refresh of the stage's grant during whose answer something else happens to it."""
+    completed = await stage.connect("sim.single")
+    real, held = stage.connector.refresh, await stage.held(completed.creator_id)
+
+    async def refresh(tokens):
+        fresh = await real(tokens)
+        await meanwhile(held)
+        return fresh
+
+    monkeypatch.setattr(stage.connector, "refresh", refresh)
+    await grants.renewed(stage.database, stage.vault, stage.platforms, held.whose, held.version)
+    return completed
+
+
+async def test_new_tokens_that_come_late_revive_a_grant_that_was_buried_meanwhile(stage, monkeypatch):
+    async def buried(held):
+        assert await grants.judge(stage.database, held)
+        await stage.execute("update creators set next_sync_at = null")
+
+    completed = await answered_late(stage, monkeypatch, buried)
+    assert await grant(stage) == ("ACTIVE", None, 2)
+    assert await stage.value("select refused_at is null from grants")
+    assert await stage.value("select next_sync_at <= now() from creators")
+    await stage.connector.profile((await stage.held(completed.creator_id)).tokens)
+
+
+async def test_new_tokens_do_not_revive_what_the_platform_said_is_over(stage, monkeypatch):
+    async def removed(held):
+        await stage.removed(held.whose.creator_id)
+
+    with pytest.raises(grants.Dead):
+        await answered_late(stage, monkeypatch, removed)
+    assert await grant(stage) == ("NEEDS_REAUTH", "REMOVED", 2)
+    assert await stage.value("select next_sync_at is null from creators")
