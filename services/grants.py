@@ -198,7 +198,8 @@ async def tokens_for(
 ) -> Held:
     """Tokens that may be used now, refreshed when their time is near.
 
-    Raises ReconnectRequired when the grant is dead or gone, and what a refresh raises when none can be used.
+    Raises ReconnectRequired when the grant is dead or gone, and what a refresh raises when none can be used: whatever
+    else keeps it from being refreshed, a token serves till its end.
     """
     held = _living(await read(database, vault, whose))
     moment = now or datetime.now(UTC)
@@ -206,9 +207,12 @@ async def tokens_for(
         return held
     try:
         return await renewed(database, vault, platforms, whose, held.version)
-    except (base.Transient, base.RateLimited):
+    except base.ReconnectRequired:
+        raise
+    except base.Failure as failure:
         if held.is_expired(moment):
             raise
+        log.info("grant.not_refreshed", creator=str(whose.creator_id), kind=type(failure).__name__)
         return held
 
 

@@ -185,6 +185,25 @@ async def test_twenty_syncs_of_three_platforms_refresh_each_grant_once(stage, mo
     assert {one.version for one in held} == {2}
 
 
+@pytest.mark.parametrize("kind", [base.ProviderBug, base.ScopeMissing, base.AuthExpired, base.Transient])
+async def test_a_token_that_cannot_be_refreshed_serves_till_its_end(stage, monkeypatch, kind):
+    completed = await stage.connect("sim.single", platform="INSTAGRAM")
+
+    async def refresh(tokens):
+        raise kind("odd", "no")
+
+    monkeypatch.setattr(stage.connector_of("INSTAGRAM"), "refresh", refresh)
+    await stage.execute("update grants set expires_at = now() + interval '20 days'")
+    arguments = (stage.database, stage.vault, stage.platforms, stage.whose(completed.creator_id))
+    assert (await grants.tokens_for(*arguments)).version == 1
+    async with stage.working():
+        assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
+    await stage.execute("update grants set expires_at = now()")
+    with pytest.raises(kind):
+        await grants.tokens_for(*arguments)
+    assert await statuses(stage) == {"ACTIVE": 1}
+
+
 # -- a refresh whose answer nobody keeps: TikTok's token works once
 
 
