@@ -263,6 +263,12 @@ async def judge(database: Database, held: Held, reason: str = REFUSED) -> bool:
     return buried
 
 
+async def has_moved_on(database: Database, vault: Vault, held: Held) -> bool:
+    """Whether the grant lives with newer tokens than these."""
+    found = await read(database, vault, held.whose)
+    return found is not None and found.status == "ACTIVE" and found.version != held.version
+
+
 def _living(held: Held | None) -> Held:
     if held is None or held.status != "ACTIVE":
         raise Dead("no_grant", "There is no living grant.")

@@ -287,15 +287,20 @@ class _Slice:
         return None
 
     async def _judged(self, failure: base.Failure) -> base.Failure:
-        """A definitive refusal of tokens that nobody has judged yet; one of a wave is only trouble."""
+        """A definitive refusal of tokens that nobody has judged yet. One of a wave is only trouble, and one of tokens
+
+        that were replaced meanwhile (the creator connected again) says nothing about the new ones.
+        """
         judged = isinstance(failure, grants.Dead) or self.held is None
         if judged or not isinstance(failure, base.ReconnectRequired):
             return failure
         assert self.held is not None
         try:
-            await grants.judge(self.database, self.held)
+            buried = await grants.judge(self.database, self.held)
         except base.Transient as wave:
             return wave
+        if not buried and await grants.has_moved_on(self.database, self.vault, self.held):
+            return base.Transient("grant_moved", "There are newer tokens than those that were refused.")
         return failure
 
     def _wait(self, failure: base.Failure) -> timedelta | None:

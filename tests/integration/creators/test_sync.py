@@ -400,6 +400,29 @@ async def test_twenty_who_need_fresh_tokens_ask_the_platform_once(stage, monkeyp
     await stage.connector.profile(held[0].tokens)
 
 
+@pytest.mark.parametrize("platform", ["INSTAGRAM", "TIKTOK"])
+async def test_a_creator_who_connects_again_in_the_middle_of_a_slice_ends_no_sync(
+    stage, monkeypatch, platform
+):
+    """The slice holds the old tokens, and the platform refuses them for good; the new ones live."""
+    first = await stage.connect("sim.burst", platform=platform)
+    connector, again = stage.connector_of(platform), []
+    real = connector.videos
+
+    async def videos(tokens, cursor):
+        if not again:
+            again.append(await stage.connect("sim.burst", platform=platform))
+            raise base.ReconnectRequired("190/467", "no")
+        return await real(tokens, cursor)
+
+    monkeypatch.setattr(connector, "videos", videos)
+    async with stage.working():
+        row = await stage.ended(first.sync_id)
+    assert (again[0].sync_id, row["status"], row["error_code"]) == (first.sync_id, "SUCCEEDED", None)
+    assert await stage.value("select count(*) from videos") == stage.videos_of("sim.burst", platform)
+    assert tuple(await stage.one("select status, version from grants")) == ("ACTIVE", 2)
+
+
 async def test_a_refresh_that_lost_to_a_reconnect_changes_nothing(stage, monkeypatch):
     completed = await stage.connect("sim.single")
     whose = stage.whose(completed.creator_id)
