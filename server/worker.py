@@ -14,13 +14,13 @@ from db.session import Database, open_database, raw
 from services import (
     anomalies,
     connecting,
-    erase,
     idempotency,
     jobs,
     platform_events,
     public_videos,
     refusals,
     renewing,
+    revocations,
     schedule,
     sent_documents,
     shared_limits,
@@ -80,7 +80,7 @@ async def run(
     handlers: Mapping[str, jobs.Handler] = {
         jobs.SYNC_SLICE: lambda payload: sync.run_slice(database, vault, platforms, payload, stop=stop),
         jobs.ERASE: lambda payload: platform_events.erase_job(database, vault, payload),
-        jobs.RETRY_REVOCATION: lambda payload: erase.retry_revocation(database, vault, platforms, payload),
+        jobs.RETRY_REVOCATION: lambda payload: revocations.retry(database, vault, platforms, payload),
     }
     periodics = [
         jobs.Periodic("sweep", SWEEP_EVERY, _transaction(database, schedule.sweep)),

@@ -5,27 +5,23 @@ it writes a page. So the disconnect waits for a page at most, and what comes lat
 """
 
 import asyncio
-import json
-import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import errors, events, grants, jobs, public_videos, sync_store
+from services import errors, events, grants, jobs, public_videos, revocations, sync_store
 from services.platforms import base, registry
 from services.vault import Vault
 
 REVOKE_SECONDS = 8.0
+REFRESH_SECONDS, LOOK_AGAIN_SECONDS = 4.0, 0.1
 ERASE_SECONDS = 60.0  # a long history takes longer than a request's statement may
 ROUNDS = 3
-RETRY_FIRST, RETRY_MOST = timedelta(minutes=1), timedelta(hours=6)
-RETRY_FOR = timedelta(days=7)
 
 LOCK = """
 select c.platform, c.external_id, g.version,
@@ -34,6 +30,8 @@ from creators c left join grants g on (g.account_id, g.creator_id) = (c.account_
 where c.account_id = $1 and c.livemode = $2 and c.id = $3
 for update of c
 """
+
+LEASED = "select lease_until > now() from grants where account_id = $1 and livemode = $2 and creator_id = $3"
 
 SYNCS = "select id from syncs where account_id = $1 and livemode = $2 and creator_id = $3"
 
@@ -54,21 +52,6 @@ BURY = """
 insert into tombstones (account_id, livemode, digest) values ($1, $2, $3)
 on conflict (account_id, livemode, digest) do update set at = now()
 """
-
-REMEMBER = """
-insert into revocations (account_id, livemode, id, platform, tokens, next_attempt_at)
-values ($1, $2, $3, $4, $5, now() + $6)
-"""
-
-# An attempt is counted, and the next one put off, before the platform is asked: a death in between costs one.
-TRY = """
-update revocations set attempts = attempts + 1, next_attempt_at = now() + least($5::interval, $4::interval * power(2, least(attempts, 20)))
-where account_id = $1 and livemode = $2 and id = $3
-returning platform, tokens, attempts, created_at, next_attempt_at - now() as again
-"""
-
-KEEP = "update revocations set tokens = $4 where account_id = $1 and livemode = $2 and id = $3"
-DROP = "delete from revocations where account_id = $1 and livemode = $2 and id = $3"
 
 log = structlog.get_logger(__name__)
 
@@ -110,6 +93,7 @@ async def disconnect(
     for left in reversed(range(ROUNDS)):
         held = await grants.read(database, vault, whose)
         outcome, held = await _revoke(database, vault, platforms, held, outcome)
+        await _refreshed(database, whose)
         async with database.write() as session:
             erased = await _erase(
                 session, vault, whose, held, outcome=outcome, now=now or datetime.now(UTC), last=not left
@@ -140,35 +124,6 @@ async def forget(
     return erased
 
 
-async def retry_revocation(
-    database: Database, vault: Vault, platforms: registry.Platforms, payload: Mapping[str, Any]
-) -> timedelta | None:
-    """Try once more to revoke. None: revoked, or given up after 7 days; else how long to wait."""
-    key = (UUID(payload["account_id"]), payload["livemode"], UUID(payload["revocation_id"]))
-    async with database.write() as session:
-        row = await (await raw(session)).fetchrow(TRY, *key, RETRY_FIRST, RETRY_MOST)
-    if row is None:
-        return None
-    over = datetime.now(UTC) - row["created_at"] > RETRY_FOR
-    if not over and not await _revoked(database, vault, platforms, key, row):
-        again: timedelta = row["again"]
-        return again * (0.9 + random.random() / 5)  # noqa: S311 -- spreads, hides nothing
-    log.info("revocation.ended", platform=row["platform"], gave_up=over, attempts=row["attempts"])
-    async with database.write() as session:
-        await (await raw(session)).execute(DROP, *key)
-    return None
-
-
-def job(account_id: UUID, livemode: bool, revocation_id: UUID) -> tuple[Mapping[str, Any], str]:
-    """Payload and key of a revocation's job."""
-    payload = {
-        "account_id": str(account_id),
-        "livemode": livemode,
-        "revocation_id": str(revocation_id),
-    }
-    return payload, f"{revocation_id}:revoke"
-
-
 async def _revoke(
     database: Database,
     vault: Vault,
@@ -195,6 +150,19 @@ async def _revoke(
     return ("REVOKED" if revoked or before == "REVOKED" else "ALREADY_REVOKED"), held
 
 
+async def _refreshed(database: Database, whose: grants.Whose) -> None:
+    """Wait for whoever refreshes the grant: the new tokens are to be revoked too.
+
+    Not for long: somebody waits for the answer, and a refresher that finds no grant gives its tokens to be revoked.
+    """
+    end = asyncio.get_running_loop().time() + REFRESH_SECONDS
+    while asyncio.get_running_loop().time() < end:
+        async with database.read() as connection:
+            if not await connection.fetchval(LEASED, *whose.key):
+                return
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
 async def _erase(
     session: AsyncSession,
     vault: Vault,
@@ -218,7 +186,14 @@ async def _erase(
     person = sync_store.person(row["platform"], row["external_id"])
     await connection.execute(BURY, whose.account_id, whose.livemode, vault.digest(person, "tombstone"))
     if outcome == "PENDING_RETRY" and held is not None:
-        await _remember(session, vault, held)
+        await revocations.remember(
+            session,
+            vault,
+            account_id=whose.account_id,
+            livemode=whose.livemode,
+            platform=held.platform,
+            tokens=held.tokens,
+        )
     await _tell(connection, whose, ids)
     return Erased(
         creator_id=whose.creator_id,
@@ -245,73 +220,3 @@ async def _tell(connection: Connection, whose: grants.Whose, ids: list[UUID]) ->
         await events.notify(connection, events.SYNC, str(sync_id))
     world = "live" if whose.livemode else "test"
     await events.notify(connection, events.CREATOR, f"{whose.account_id}:{world}:{whose.creator_id}")
-
-
-async def _remember(session: AsyncSession, vault: Vault, held: grants.Held) -> None:
-    """The tokens alone, sealed for their new place, and the job that tries them."""
-    connection = await raw(session)
-    account_id, livemode, _ = held.whose.key
-    revocation_id: UUID = await connection.fetchval("select uuidv7()")
-    key = (account_id, livemode, revocation_id)
-    await connection.execute(
-        REMEMBER, *key, held.platform, _seal(vault, revocation_id, account_id, held.tokens), RETRY_FIRST
-    )
-    await jobs.enqueue(session, jobs.RETRY_REVOCATION, *job(*key), delay=RETRY_FIRST)
-
-
-async def _revoked(
-    database: Database,
-    vault: Vault,
-    platforms: registry.Platforms,
-    key: tuple[UUID, bool, UUID],
-    row: Any,
-) -> bool:
-    """Whether the grant is dead at its platform now."""
-    account_id, livemode, revocation_id = key
-    tokens = _open(vault, revocation_id, account_id, row["tokens"])
-    try:
-        connector = platforms.connector(row["platform"], livemode)
-        try:
-            await connector.revoke(tokens)
-        except base.AuthExpired:
-            fresh = await connector.refresh(tokens)  # rotates: kept before it is used
-            async with database.write() as session:
-                sealed = _seal(vault, revocation_id, account_id, fresh)
-                await (await raw(session)).execute(KEEP, *key, sealed)
-            await connector.revoke(fresh)
-    except base.ReconnectRequired:
-        return True
-    except (base.Failure, errors.PlatformError) as failure:
-        log.info("revocation.put_off", platform=row["platform"], kind=type(failure).__name__)
-        return False
-    return True
-
-
-def _place(account_id: UUID, revocation_id: UUID) -> str:
-    return f"revocation:{account_id}:{revocation_id}"
-
-
-def _seal(vault: Vault, revocation_id: UUID, account_id: UUID, tokens: base.Tokens) -> bytes:
-    plain = {
-        "access_token": tokens.access_token,
-        "refresh_token": tokens.refresh_token,
-        "expires_at": tokens.expires_at and tokens.expires_at.isoformat(),
-        "refresh_expires_at": tokens.refresh_expires_at and tokens.refresh_expires_at.isoformat(),
-        "scopes": tokens.scopes,
-    }
-    return vault.seal(json.dumps(plain), _place(account_id, revocation_id))
-
-
-def _open(vault: Vault, revocation_id: UUID, account_id: UUID, sealed: bytes) -> base.Tokens:
-    plain = json.loads(vault.open(sealed, _place(account_id, revocation_id)))
-    ends: dict[str, Any] = {
-        name: plain[name] and datetime.fromisoformat(plain[name])
-        for name in ("expires_at", "refresh_expires_at")
-    }
-    return base.Tokens(
-        access_token=plain["access_token"],
-        refresh_token=plain["refresh_token"],
-        scopes=tuple(plain["scopes"]),
-        external_id=None,  # nothing of the person stays
-        **ends,
-    )

@@ -15,7 +15,7 @@ import structlog
 
 from db.away import is_away
 from db.session import Connection, Database, raw
-from services import refusals
+from services import refusals, revocations
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -76,6 +76,8 @@ update grants set scopes = $5, access_token = $6, refresh_token = coalesce($7, r
 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
 returning case when new.status <> 'ACTIVE' then 'REMOVED' when old.status <> 'ACTIVE' then 'REVIVED' else 'KEPT' end
 """
+
+STANDS = "select 1 from grants where account_id = $1 and livemode = $2 and creator_id = $3"
 
 # Its sync ended, and nothing else would read the creator again.
 DUE = "update creators set next_sync_at = now() where account_id = $1 and livemode = $2 and id = $3 and next_sync_at is null"
@@ -256,7 +258,7 @@ async def judge(database: Database, held: Held, reason: str = REFUSED) -> bool:
         values = (*held.whose.key, held.version, reason)
         buried = not wave and await connection.fetchval(BURY, *values) is not None
     if wave:
-        await _changed(database, RELEASE, held.whose, held.version, reason == INTERRUPTED)
+        await _release(database, held, unsure=reason == INTERRUPTED)
         raise base.Transient("refused_alike", "The platform refuses many grants at once.")
     if buried:
         log.info("grant.needs_reauth", creator=str(held.whose.creator_id), reason=reason)
@@ -287,7 +289,7 @@ async def _refresh(
         return await _refused(database, vault, held, INTERRUPTED if cut else REFUSED)
     except BaseException as failure:
         unheard = not isinstance(failure, base.Failure) or isinstance(failure, base.Transient)
-        await _changed(database, RELEASE, held.whose, held.version, unsure or unheard)
+        await _release(database, held, unsure=unsure or unheard)
         raise
     kept = await _kept(database, vault, held, fresh, now := datetime.now(UTC))
     if kept in {"KEPT", "REVIVED"}:
@@ -304,17 +306,34 @@ async def _kept(
     KEPT; REVIVED, where the grant was buried meanwhile; REMOVED, where the platform said that it is over; None
     where there is no such version any more. Nothing else is in the transaction: until it ends, only this process has the tokens.
     """
-    access, refresh = _seal(vault, held.whose, fresh)
-    values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
     end = asyncio.get_running_loop().time() + KEEP_SECONDS
     while True:
         try:
-            return await _changed(database, SWAP, held.whose, held.version, *values, _renew_at(fresh, now))
+            return await _swapped(database, vault, held, fresh, now)
         except Exception as error:
             if not is_away(error) or asyncio.get_running_loop().time() > end:
                 raise
             log.warning("grant.not_kept_yet", creator=str(held.whose.creator_id), kind=type(error).__name__)
         await asyncio.sleep(PAUSE_SECONDS * 4)
+
+
+async def _swapped(
+    database: Database, vault: Vault, held: Held, fresh: base.Tokens, now: datetime
+) -> str | None:
+    """One try of that. Where the creator was disconnected meanwhile, the new tokens are to be revoked."""
+    whose, (access, refresh) = held.whose, _seal(vault, held.whose, fresh)
+    values = (list(fresh.scopes), access, refresh, fresh.expires_at, fresh.refresh_expires_at, now)
+    async with database.write() as session:
+        connection = await raw(session)
+        told: str | None = await connection.fetchval(
+            SWAP, *whose.key, held.version, *values, _renew_at(fresh, now)
+        )
+        if told is None and await connection.fetchval(STANDS, *whose.key) is None:
+            await revocations.remember(
+                session, vault, account_id=whose.account_id, livemode=whose.livemode, platform=held.platform,
+                tokens=fresh,
+            )  # fmt: skip
+    return told
 
 
 async def _accepted(database: Database, held: Held, *, revived: bool) -> None:
@@ -368,11 +387,6 @@ async def _claimed(database: Database, whose: Whose, version: int) -> bool | Non
     return unsure
 
 
-async def _changed(
-    database: Database, statement: str, whose: Whose, version: int, *values: object
-) -> str | None:
-    """Run one of the statements above in a transaction of its own; what it answers, None where it met no row."""
+async def _release(database: Database, held: Held, *, unsure: bool) -> None:
     async with database.write() as session:
-        connection = await raw(session)
-        told: str | None = await connection.fetchval(statement, *whose.key, version, *values)
-    return told
+        await (await raw(session)).execute(RELEASE, *held.whose.key, held.version, unsure)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, raw
-from services import erase, jobs, sync
+from services import jobs, revocations, sync
 
 STALE_AFTER = timedelta(seconds=60)
 MOST_A_TURN = 1_000
@@ -93,11 +93,11 @@ async def sweep(session: AsyncSession, stale_after: timedelta = STALE_AFTER) -> 
     """A new job for every row that waits for one; answers how many were made."""
     connection = await raw(session)
     slices = await connection.fetch(OPEN_SYNCS, stale_after, MOST_A_TURN)
-    revocations = await connection.fetch(REVOCATIONS, MOST_A_TURN)
+    owed = await connection.fetch(REVOCATIONS, MOST_A_TURN)
     made = 0
     for entrypoint, found in (
         (jobs.SYNC_SLICE, [sync.job(*row) for row in slices]),
-        (jobs.RETRY_REVOCATION, [erase.job(*row) for row in revocations]),
+        (jobs.RETRY_REVOCATION, [revocations.job(*row) for row in owed]),
     ):
         if found:
             made += await jobs.enqueue_many(session, entrypoint, [(key, load) for load, key in found])

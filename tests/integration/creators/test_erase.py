@@ -1,11 +1,12 @@
 """Disconnecting: revoked, erased to the last row, counted exactly, never written again."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from services import erase, errors, grants, schedule
+from services import erase, errors, grants, revocations, schedule
 from services.platforms import base
 
 
@@ -148,9 +149,7 @@ async def test_a_grant_dead_at_the_platform_is_already_revoked(stage):
 
 @pytest.mark.parametrize("kind", ["status_500", "status_429", "drop", "huge"])
 async def test_a_platform_that_is_away_is_asked_again_until_it_revokes(stage, monkeypatch, kind):
-    from datetime import timedelta  # noqa: PLC0415
-
-    monkeypatch.setattr(erase, "RETRY_FIRST", timedelta(milliseconds=200))
+    monkeypatch.setattr(revocations, "RETRY_FIRST", timedelta(milliseconds=200))
     completed = await stage.connect("sim.single")
     held = await grants.read(stage.database, stage.vault, stage.whose(completed.creator_id))
     person = await identity(stage, completed.creator_id)
@@ -177,13 +176,13 @@ async def test_a_revocation_without_a_job_finds_a_new_one_and_ends_after_seven_d
     async with stage.database.write() as session:
         assert await schedule.sweep(session) == 0
     row = await stage.one("select * from revocations")
-    payload, _ = erase.job(row["account_id"], row["livemode"], row["id"])
+    payload, _ = revocations.job(row["account_id"], row["livemode"], row["id"])
     arguments = (stage.database, stage.vault, stage.platforms, payload)
-    assert await erase.retry_revocation(*arguments) is not None
+    assert await revocations.retry(*arguments) is not None
     await stage.execute("update revocations set created_at = now() - interval '8 days'")
-    assert await erase.retry_revocation(*arguments) is None
+    assert await revocations.retry(*arguments) is None
     assert await stage.value("select count(*) from revocations") == 0
-    assert await erase.retry_revocation(*arguments) is None
+    assert await revocations.retry(*arguments) is None
 
 
 async def test_a_reconnect_between_revoking_and_erasing_is_revoked_too(stage, monkeypatch):
@@ -202,3 +201,55 @@ async def test_a_reconnect_between_revoking_and_erasing_is_revoked_too(stage, mo
     assert (erased.revocation, len(calls)) == ("REVOKED", 2)
     assert await stage.value("select count(*) from creators") == 0
     assert stage.world.state.consent_of is not None
+
+
+# -- while somebody refreshes
+
+
+async def refreshing(stage, monkeypatch, creator_id, seconds):
+    """Somebody refreshes the grant: the platform has replaced the token, and its answer takes so long."""
+    real, replaced = stage.connector.refresh, asyncio.Event()
+
+    async def refresh(tokens):
+        fresh = await real(tokens)
+        replaced.set()
+        await asyncio.sleep(seconds)
+        return fresh
+
+    monkeypatch.setattr(stage.connector, "refresh", refresh)
+    arguments = (stage.database, stage.vault, stage.platforms, stage.whose(creator_id))
+    task = asyncio.create_task(grants.renewed(*arguments, 1))
+    await replaced.wait()
+    return task
+
+
+async def revoked_in_the_end(stage):
+    async with stage.working():
+        await stage.until("select 1 where not exists (select from revocations)")
+    assert not stage.world.state.refresh_hashes()
+
+
+async def test_a_disconnect_waits_for_whoever_refreshes_and_revokes_the_new_tokens(stage, monkeypatch):
+    completed = await stage.connect("sim.single")
+    stage.fault("oauth/revoke", "status_500")
+    task = await refreshing(stage, monkeypatch, completed.creator_id, 0.5)
+    assert (await disconnect(stage, completed.creator_id)).revocation == "REVOKED"
+    await task
+    assert not stage.world.state.refresh_hashes()
+
+
+async def test_tokens_that_come_after_the_disconnect_are_revoked_too(stage, monkeypatch):
+    """The refresher takes longer than a disconnect waits, and what was stored is spent by then."""
+    monkeypatch.setattr(revocations, "RETRY_FIRST", timedelta(milliseconds=200))
+    monkeypatch.setattr(erase, "REVOKE_SECONDS", 0.3)
+    monkeypatch.setattr(erase, "REFRESH_SECONDS", 0.3)
+    completed = await stage.connect("sim.single")
+    stage.world.clock.advance(7_300)  # the access token's life
+    await stage.execute("update grants set expires_at = now() - interval '1 minute'")
+    task = await refreshing(stage, monkeypatch, completed.creator_id, 3)
+    assert (await disconnect(stage, completed.creator_id)).revocation == "PENDING_RETRY"
+    assert await speaks_of(stage, completed.creator_id) == set()
+    with pytest.raises(grants.Dead):
+        await task
+    assert await stage.value("select count(*) from revocations") == 2
+    await revoked_in_the_end(stage)
