@@ -79,7 +79,7 @@ async def run(
     """Work until `stop` is set; slices that run then end after their page. `nodes`: the broker's addresses."""
     handlers: Mapping[str, jobs.Handler] = {
         jobs.SYNC_SLICE: lambda payload: sync.run_slice(database, vault, platforms, payload, stop=stop),
-        jobs.ERASE: lambda payload: platform_events.erase_job(database, vault, payload),
+        jobs.ERASE: lambda payload: platform_events.erase_job(database, vault, platforms, payload),
         jobs.RETRY_REVOCATION: lambda payload: revocations.retry(database, vault, platforms, payload),
     }
     periodics = [

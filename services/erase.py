@@ -113,7 +113,7 @@ async def forget(
     now: datetime | None = None,
     also: Also | None = None,
 ) -> Erased:
-    """Erase where the platform itself took the grant away; it is not asked. Raises NotFound as `disconnect`."""
+    """Erase without asking the platform: what was granted there is newer. Raises NotFound as `disconnect`."""
     async with database.write() as session:
         erased = await _erase(
             session, vault, whose, None, outcome="ALREADY_REVOKED", now=now or datetime.now(UTC), last=True

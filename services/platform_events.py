@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
 from services import erase, errors, events, grants, jobs
-from services.platforms import instagram_signed, tiktok_signed
+from services.platforms import instagram_signed, registry, tiktok_signed
 from services.vault import Vault
 
 KEPT = timedelta(days=90)
@@ -74,8 +74,11 @@ returning id
 
 STATUS = "select creators, at, done_at from platform_events where digest = $1 and kind = 'DELETION'"
 
-ABOUT = f"""
-select {_CONSENT_SINCE} from creators c where c.account_id = $1 and c.livemode = $2 and c.id = $3
+# Whether the person consented anew: here, or in any account at all. At the platform there is one consent.
+ANEW = f"""
+select coalesce(bool_or(c.account_id = a.account_id), false) as here, count(*) > 0 as somewhere
+from creators a join creators c on (c.platform, c.livemode, c.external_id) = (a.platform, a.livemode, a.external_id)
+where a.account_id = $1 and a.livemode = $2 and a.id = $3 and {_CONSENT_SINCE}
 """  # noqa: S608 -- our constant
 
 DONE = """
@@ -206,19 +209,36 @@ async def deletion_status(database: Database, code: str) -> Deletion | None:
     return None if row is None else Deletion(row["creators"], row["at"], row["done_at"])
 
 
-async def erase_job(database: Database, vault: Vault, payload: Mapping[str, Any]) -> None:
-    """Erase one creator of a deletion request, unless they consented anew meanwhile. Runs twice without harm."""
+async def erase_job(
+    database: Database, vault: Vault, platforms: registry.Platforms, payload: Mapping[str, Any]
+) -> None:
+    """Erase one creator of a deletion request, unless they consented anew meanwhile. Runs twice without harm.
+
+    Whoever asks for deletion may not have removed our app: it is revoked as by a disconnect, unless that took a new
+    consent with it.
+    """
     whose = grants.Whose(UUID(payload["account_id"]), payload["livemode"], UUID(payload["creator_id"]))
     done = (bytes.fromhex(payload["request"]), str(whose.creator_id))
     async with database.read() as connection:
-        anew = await connection.fetchval(ABOUT, *whose.key, datetime.fromisoformat(payload["about"]))
-    if anew is False:
+        (anew,) = await connection.fetch(ANEW, *whose.key, datetime.fromisoformat(payload["about"]))
+    if not anew["here"]:
 
         async def also(session: AsyncSession, _erased: erase.Erased) -> None:
             await (await raw(session)).execute(DONE, *done)
 
         try:
-            await erase.forget(database, vault, whose, also=also)
+            if anew["somewhere"]:
+                await erase.forget(database, vault, whose, also=also)
+            else:
+                await erase.disconnect(
+                    database,
+                    vault,
+                    platforms,
+                    account_id=whose.account_id,
+                    livemode=whose.livemode,
+                    creator_id=whose.creator_id,
+                    also=also,
+                )
         except errors.NotFound:
             pass  # somebody was faster
         else:

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import time
+from datetime import timedelta
 
 import pytest
 
 import simulators
 from server import webhooks as server
-from services import erase
+from services import revocations
 from simulators import instagram_control, instagram_media, instagram_outbox, outbox, people, webhooks
 
 TEST_APP = "creator-graph-test"
@@ -348,12 +349,27 @@ async def test_what_is_not_instagrams_is_refused(service, which):
     assert await service.value("select count(*) from platform_events") == 0
 
 
-async def test_erasing_where_the_platform_asked_makes_no_call_to_it(service, monkeypatch):
+async def test_a_deletion_revokes_a_grant_that_still_lives(service, monkeypatch):
+    monkeypatch.setattr(revocations, "RETRY_FIRST", timedelta(milliseconds=200))
     creator_id = await instagram(service)
-
-    async def never(*_arguments, **_more):
-        raise AssertionError("the platform was asked")
-
-    monkeypatch.setattr(erase, "_revoke", never)
+    gram = service.simulated[simulators.INSTAGRAM]
+    gram.faults.add(simulators.InstagramFault("me/permissions", "status_500"))
     assert (await call(service, "deletion"))[0] == 200
     await until(service, creator_id, None)
+    async with asyncio.timeout(60):
+        while (await service.counts())["revocations"]:
+            await asyncio.sleep(0.05)
+    assert not gram.ledger.disconnect(TEST_APP, "sim.twenty")  # nothing is connected there any more
+
+
+async def test_a_deletion_leaves_alone_what_the_person_granted_anew_in_another_account(service):
+    other = await service.another()
+    creator_id = await instagram(service)
+    await service.idle()
+    await service.rest()
+    await asyncio.sleep(1.1)  # consents and requests are told apart by the second
+    assert (await call(service, "deletion", at=int(time.time()) - 1))[0] == 200
+    theirs = await service.connect("sim.twenty", key=other.test.secret, platform="INSTAGRAM")
+    service.work()
+    await until(service, creator_id, None)
+    assert (await service.synced(theirs["sync"]["id"], key=other.test.secret))["status"] == "SUCCEEDED"
