@@ -8,7 +8,7 @@ itself comes through `complete`, with its own credential. Neither may finish wha
 import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -242,6 +242,7 @@ async def _finish(
         code = code_of(connector)
         tokens = await connector.complete(code, claimed.redirect_uri, claimed.verifier)
         profile = await _profile(database, connector, claimed.livemode, tokens)
+        tokens = replace(tokens, scopes=profile.scopes or tokens.scopes)
     except base.Denied:
         return await _settle(database, claimed.ended("DENIED"))
     except (base.Failure, errors.PlatformError) as failure:

@@ -37,6 +37,11 @@ ENDED = frozenset({"SUCCEEDED", "PARTIAL", "FAILED", "CANCELED"})
 AWAITED = frozenset({"MANUAL", "CONNECT"})
 """Triggers behind which somebody waits: their jobs go first."""
 
+# Of the tokens that were asked with: a reconnect may have granted more meanwhile.
+NARROW = """
+update grants set scopes = $5 where account_id = $1 and livemode = $2 and creator_id = $3 and version = $4
+"""
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -245,6 +250,8 @@ class _Slice:
         async with self.database.write() as session:
             connection = await raw(session)
             await sync_store.hold(connection, self.run, self.stored)
+            if profile.scopes is not None and self.held is not None:
+                await connection.execute(NARROW, *run.creator, self.held.version, list(profile.scopes))
             await sync_store.write_profile(connection, run, profile, self.back_to)
 
     async def _ask(self, call: Callable[[base.Tokens], Awaitable[T]]) -> T:

@@ -151,6 +151,14 @@ class State:
             )
             return gone.rowcount > 0
 
+    def narrow(self, client_key: str, creator: str, scopes: tuple[str, ...]) -> None:
+        """The creator takes single permissions back: of their grants to the app only these scopes are left."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE grants SET scopes = ? WHERE client_key = ? AND creator = ?",
+                (",".join(scopes), client_key, creator),
+            )
+
     def _open(self) -> sqlite3.Connection:
         """Connected on first use, so a process that forks before it shares no connection."""
         if self._connection is None:

@@ -50,7 +50,10 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Profile:
-    """A creator as the platform tells it; None where it does not tell."""
+    """A creator as the platform tells it; None where it does not tell.
+
+    `scopes`: what is granted still, where the platform told that it is less than the tokens say.
+    """
 
     external_id: str
     username: str
@@ -66,6 +69,7 @@ class Profile:
     video_count: int | None = None
     app_scoped_id: str | None = None
     account_type: str | None = None  # BUSINESS or CREATOR, where a platform tells them apart
+    scopes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ test mode: only the `base.App` differs. oauthlib makes the verifier; TikTok bend
 import functools
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -137,11 +138,22 @@ class TikTok:
         return True
 
     async def profile(self, tokens: base.Tokens) -> base.Profile:
-        """The creator, as far as the granted scopes tell."""
-        tables = [tiktok_wire.PROFILE.get(scope, {}) for scope in tokens.scopes]
+        """The creator, as far as the granted scopes tell; `scopes` where TikTok says that they are fewer now."""
+        refusal = base.ScopeMissing("scope_not_authorized", "No user.info scope was granted.")
+        for scopes in tiktok_wire.narrower(tokens.scopes):
+            try:
+                found = await self._profile(tokens, scopes)
+            except base.ScopeMissing as failure:
+                if failure.code != tiktok_wire.FEWER_FIELDS:
+                    raise
+                refusal = failure
+            else:
+                return found if scopes == tokens.scopes else replace(found, scopes=scopes)
+        raise refusal
+
+    async def _profile(self, tokens: base.Tokens, scopes: tuple[str, ...]) -> base.Profile:
+        tables = [tiktok_wire.PROFILE.get(scope, {}) for scope in scopes]
         fields = {name: told for table in tables for name, told in table.items()}
-        if not fields:
-            raise base.ScopeMissing("scope_not_authorized", "No user.info scope was granted.")
         data = await self._resource("GET", USER_INFO, tokens, fields)
         user = tiktok_wire.as_object(data.get("user"), "data.user")
         told = {ours: read(user.get(name)) for name, (ours, read) in fields.items()}

@@ -36,6 +36,10 @@ PROFILE: Mapping[str, Mapping[str, tuple[str, Reader]]] = {
     },
 }
 
+# A profile cannot be without the first; the others may end one by one, and TikTok does not say which did.
+TAKEN_BACK = ((), ("user.info.stats",), ("user.info.profile",), ("user.info.stats", "user.info.profile"))
+FEWER_FIELDS = "scope_permission_missed"
+
 # TikTok's field -> (VideoRecord's field, reader). A counter that is missing stays None: it is not 0.
 VIDEO: Mapping[str, tuple[str, Reader]] = {
     "id": ("external_id", values.text),
@@ -118,6 +122,12 @@ def _scopes(granted: Any, old: base.Tokens | None) -> tuple[str, ...]:
     if old is None:
         raise base.ProviderBug("no_scope", "The token answer does not say what was granted.")
     return old.scopes
+
+
+def narrower(scopes: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The scopes as they are, and what may be left of them: each with which a profile can be asked for."""
+    left = (tuple(scope for scope in scopes if scope not in gone) for gone in TAKEN_BACK)
+    return list(dict.fromkeys(some for some in left if any(scope in PROFILE for scope in some)))
 
 
 def as_object(value: Any, what: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from db.session import raw
 from services import errors, events, grants, jobs, sync, sync_store
-from services.platforms import base
+from services.platforms import base, tiktok
 from simulators import people
 
 WALKER = next(one.username for one in people.CREATORS if one.videos == 101 and not one.every)  # six pages
@@ -398,6 +398,18 @@ async def test_twenty_who_need_fresh_tokens_ask_the_platform_once(stage, monkeyp
     assert {one.version for one in held} == {2}
     assert len({one.tokens.access_token for one in held}) == 1
     await stage.connector.profile(held[0].tokens)
+
+
+async def test_a_creator_who_takes_a_permission_back_is_read_on_and_the_grant_says_so(stage):
+    first = await stage.connect("sim.burst")
+    left = tuple(scope for scope in tiktok.SCOPES if scope != "user.info.stats")
+    stage.world.state.narrow("ck", "sim.burst", left)
+    async with stage.working():
+        row = await stage.ended(first.sync_id)
+    assert (row["status"], row["error_code"]) == ("SUCCEEDED", None)
+    assert await stage.value("select count(*) from videos") == stage.videos_of("sim.burst")
+    assert tuple(await stage.value("select scopes from grants")) == left
+    assert await stage.value("select followers is null and username = 'sim.burst' from creators")
 
 
 @pytest.mark.parametrize("platform", ["INSTAGRAM", "TIKTOK"])

@@ -281,7 +281,6 @@ async def test_revoke_with_wrong_credentials_is_our_bug_not_a_dead_grant(connect
 RESOURCE_ERRORS = [
     ("access_token_invalid", 401, base.AuthExpired, 1),
     ("scope_not_authorized", 401, base.ScopeMissing, 1),
-    ("scope_permission_missed", 400, base.ScopeMissing, 1),
     ("invalid_params", 400, base.ProviderBug, 1),
     ("invalid_file_upload", 400, base.ProviderBug, 1),
     ("rate_limit_exceeded", 429, base.RateLimited, 1),
@@ -306,6 +305,19 @@ async def test_resource_errors_are_judged_by_code_then_status(connector, platfor
         with pytest.raises(base.Failure) as caught:
             await call
         assert (type(caught.value), caught.value.log_id, len(platform.asked)) == (kind, "LOG1", sent)
+
+
+async def test_whoever_takes_every_permission_back_is_asked_for_less_and_less_and_then_refused(
+    connector, platform
+):
+    platform.say(nested("scope_permission_missed"), status=400)
+    with pytest.raises(base.ScopeMissing, match="scope_permission_missed"):
+        await connector.profile(TOKENS)
+    assert len(platform.asked) == 4
+    platform.asked.clear()
+    with pytest.raises(base.ScopeMissing):
+        await connector.videos(TOKENS, None)
+    assert len(platform.asked) == 1
 
 
 async def test_a_rate_limit_says_when_to_come_back_where_the_platform_does(connector, platform):

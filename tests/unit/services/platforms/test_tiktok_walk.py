@@ -130,6 +130,24 @@ async def test_scopes_the_creator_toggled_off_leave_gaps_not_errors(stage):
         await stage.connector.videos(tokens, None)
 
 
+BASIC, PROFILE, STATS, VIDEOS = tiktok.SCOPES
+
+
+@pytest.mark.parametrize("left", [(BASIC, PROFILE, VIDEOS), (BASIC, STATS, VIDEOS), (BASIC, VIDEOS)])
+async def test_a_permission_taken_back_costs_no_more_than_its_own_fields(stage, left):
+    tokens = await stage.connect("sim.single")
+    whole = await stage.connector.profile(tokens)
+    stage.world.state.narrow("ck", "sim.single", left)
+    profile = await stage.connector.profile(tokens)
+    assert (whole.scopes, profile.scopes) == (None, left)
+    assert (profile.followers is None, profile.bio is None) == (STATS not in left, PROFILE not in left)
+    assert (profile.external_id, profile.display_name) == (whole.external_id, whole.display_name)
+    assert (await stage.connector.videos(tokens, None)).videos
+    stage.world.state.narrow("ck", "sim.single", (VIDEOS,))
+    with pytest.raises(base.ScopeMissing):
+        await stage.connector.profile(tokens)
+
+
 @pytest.mark.parametrize("creator", ["sim.quiet", "sim.twenty", "sim.strange", "sim.sparse", "sim.viral"])
 async def test_creators_that_programs_break_on_are_read_whole(stage, creator):
     tokens = await stage.connect(creator)
