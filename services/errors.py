@@ -179,7 +179,7 @@ class RateLimited(ServiceError):
 
 
 class PlatformError(ServiceError):
-    """reason: RECONNECT_REQUIRED, SCOPE_MISSING, THROTTLED, NOT_OFFERED, AWAY."""
+    """reason: RECONNECT_REQUIRED, SCOPE_MISSING, NO_ACCOUNT, THROTTLED, MISCONFIGURED, NOT_OFFERED, AWAY."""
 
     code, status = "PLATFORM_ERROR", 200
 

@@ -6,10 +6,13 @@ is made for one world (live or test): the same code, other hosts and credentials
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from services.platforms import values
+
+MENDED_AFTER = timedelta(hours=1)
+"""How long after a call that our app may not make the next one is tried."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,19 @@ class RateLimited(Failure):
 
 class BudgetSpent(RateLimited):
     """Our own meter kept the call from being sent: the platform was not asked, and nothing went wrong."""
+
+
+class Misconfigured(RateLimited):
+    """Our own app is set up wrongly there (its secret, what it may call): only the operator can mend it.
+
+    The same for every creator, so it touches nobody's grant, and what waits for it waits long.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retry_at: datetime | None = None, log_id: str | None = None
+    ) -> None:
+        again = retry_at or datetime.now(UTC) + MENDED_AFTER
+        super().__init__(code, message, retry_at=again, log_id=log_id)
 
 
 class Transient(Failure):

@@ -1,6 +1,7 @@
 """The one HTTP client of every connector: bounded, mute about secrets, repeating only what is safe.
 
-What it raises names the endpoint and the kind of trouble; never a URL, a header or a body. It logs nothing.
+What it raises names the endpoint and the kind of trouble; never a URL, a header or a body. It logs nothing
+but that our own app is refused.
 """
 
 import json as jsonlib
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
+from urllib import parse
 
 import aiohttp
 import stamina
 
-from services.platforms import base
+from services.platforms import alarm, base
 
 BODY_LIMIT = 4 * 1024 * 1024
 CHUNK = 64 * 1024
@@ -98,9 +100,17 @@ class Client:
                     await before()
                 answer = await self._once(call)
                 if refuse is not None:
-                    refuse(answer)
+                    self._judge(answer, refuse, call)
                 return answer
         raise AssertionError("stamina raises the last failure")  # pragma: no cover
+
+    @staticmethod
+    def _judge(answer: Answer, refuse: Callable[[Answer], None], call: _Call) -> None:
+        try:
+            refuse(answer)
+        except base.Misconfigured as failure:
+            alarm.misconfigured(call.endpoint, parse.urlsplit(call.url).hostname, failure.code)
+            raise
 
     def _attempts(self, repeat: bool) -> Any:
         patience = self._patience

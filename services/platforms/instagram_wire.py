@@ -169,7 +169,7 @@ def _flat(body: Mapping[str, Any], status: int, table: Mapping[str, type[base.Fa
     text = values.message(body.get("error_message"))
     kind = table.get(word, _by_status(status))
     if kind is base.ReconnectRequired and OUR_FAULT.search(text):
-        kind = base.ProviderBug
+        kind = base.Misconfigured
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind = base.Transient
     return Refusal(kind, word, text)

@@ -53,6 +53,11 @@ _MEANINGS: Mapping[type[base.Failure], tuple[str, str, str]] = {
         "The person has no channel or account there that can be read.",
         "Let the creator make one, or choose another, then connect again.",
     ),
+    base.Misconfigured: (
+        "MISCONFIGURED",
+        "Our app is not set up rightly there; the operator is told.",
+        "There is nothing to do on your side: syncs go on by themselves once it is.",
+    ),
     base.RateLimited: ("THROTTLED", "The platform asks us to slow down.", "Try again later."),
     base.Transient: ("AWAY", "The platform does not answer properly.", "Try again shortly."),
 }

@@ -61,10 +61,10 @@ ERRORS: Mapping[str, type[base.Failure]] = {
     # the token endpoint
     "access_denied": base.Denied,
     "invalid_grant": base.ReconnectRequired,
-    "invalid_client": base.ProviderBug,
+    "invalid_client": base.Misconfigured,
     "invalid_request": base.ProviderBug,
     "invalid_scope": base.ProviderBug,
-    "unauthorized_client": base.ProviderBug,
+    "unauthorized_client": base.Misconfigured,
     "unsupported_grant_type": base.ProviderBug,
     "unsupported_response_type": base.ProviderBug,
     "server_error": base.Transient,

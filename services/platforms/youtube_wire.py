@@ -109,11 +109,11 @@ VIDEO: Mapping[tuple[str, ...], tuple[str, Reader]] = {
 # is wrong for every creator at once and must not make them all reconnect.
 TOKEN_ERRORS: Mapping[str, type[base.Failure]] = {
     "invalid_grant": base.ReconnectRequired,
-    "invalid_client": base.ProviderBug,
-    "unauthorized_client": base.ProviderBug,
+    "invalid_client": base.Misconfigured,
+    "unauthorized_client": base.Misconfigured,
     "invalid_request": base.ProviderBug,
     "invalid_scope": base.ProviderBug,
-    "redirect_uri_mismatch": base.ProviderBug,
+    "redirect_uri_mismatch": base.Misconfigured,
     "unsupported_grant_type": base.ProviderBug,
     "rate_limit_exceeded": base.RateLimited,
     "internal_failure": base.Transient,
@@ -130,10 +130,11 @@ REASONS: Mapping[str, type[base.Failure]] = {
     **dict.fromkeys(("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), base.ScopeMissing),
     **dict.fromkeys(("authError", "ACCESS_TOKEN_EXPIRED"), base.AuthExpired),
     **dict.fromkeys(
-        ("accessNotConfigured", "SERVICE_DISABLED", "keyInvalid", "API_KEY_INVALID"), base.ProviderBug
+        ("accessNotConfigured", "SERVICE_DISABLED", "keyInvalid", "API_KEY_INVALID"), base.Misconfigured
     ),
     **dict.fromkeys(
         (
+            "forbidden",
             "youtubeSignupRequired",
             "accountDelegationForbidden",
             "authenticatedUserAccountClosed",

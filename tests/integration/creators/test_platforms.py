@@ -1,6 +1,7 @@
 """Three platforms through the whole engine: read whole, every fault survived, limits kept, nothing broken."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -103,6 +104,24 @@ async def test_who_left_at_the_platform_needs_to_connect_again_and_keeps_everyth
         assert await connected(stage, "sim.twenty", platform) == creator_id
     assert await stage.value("select count(*) from creators") == 1
     assert await stage.value("select next_sync_at > now() from creators")
+
+
+@pytest.mark.parametrize("platform", ["TIKTOK", "YOUTUBE"])
+async def test_what_is_wrong_with_our_app_ends_no_sync_and_no_grant(stage, platform):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.single", platform)
+        connector = stage.connector_of(platform)
+        right, connector._app = connector._app, dataclasses.replace(connector._app, client_secret="no")
+        await stage.execute("update grants set expires_at = now()")
+        requested = await stage.request(creator_id)
+        row = await stage.put_off(requested.sync_id)
+        assert (row["status"], row["error_code"], row["failures"]) == ("RUNNING", "MISCONFIGURED", 0)
+        assert "Our app is not set up" in row["error_message"]
+        assert row["error_retry_at"] > datetime.now(UTC) + timedelta(minutes=55)
+        assert await stage.value("select status from grants") == "ACTIVE"
+        connector._app = right
+        await stage.execute(f"update {jobs.TABLE} set execute_after = now()")
+        assert (await stage.ended(requested.sync_id))["status"] == "SUCCEEDED"
 
 
 async def test_an_instagram_throttle_waits_as_long_as_the_headers_say(stage):

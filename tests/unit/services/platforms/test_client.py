@@ -6,13 +6,21 @@ import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from aiohttp import test_utils, web
 
-from services.platforms import base, client
+from services.platforms import alarm, base, client
 from tests import ports
 
 SECRET = "s3cret-that-nobody-may-read"
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def capture(monkeypatch):
+    written = structlog.testing.LogCapture()
+    monkeypatch.setattr(alarm, "log", structlog.wrap_logger(None, processors=[written]))
+    return written
 
 
 def told(failure: BaseException) -> str:
@@ -162,3 +170,28 @@ def test_retry_after_is_read_in_seconds_and_bounded(header, seconds):
 
 def test_an_answers_repr_hides_what_it_carries():
     assert SECRET not in repr(client.Answer(200, {"access_token": SECRET}, {"Set-Cookie": SECRET}))
+
+
+async def test_what_is_wrong_with_our_app_is_told_once_and_nothing_secret_with_it(
+    http, platform, monkeypatch, capture
+):
+    told = {}
+    monkeypatch.setattr(alarm, "_TOLD", told)
+
+    def refuse(answer):
+        raise base.Misconfigured("invalid_client", SECRET)
+
+    platform.say({"error": "invalid_client"}, status=401)
+    for _ in range(5):
+        with pytest.raises(base.Misconfigured) as caught:
+            await http.send(
+                "POST", f"{platform.url}/token?secret={SECRET}", endpoint="tiktok /token", refuse=refuse
+            )
+        assert caught.value.retry_at > datetime.now(UTC) + timedelta(minutes=50)
+    (line,) = capture.entries
+    host = {"platform": "TIKTOK", "host": "127.0.0.1", "code": "invalid_client"}
+    assert line == {"event": "platform.misconfigured", "log_level": "error", **host}
+    told.update(dict.fromkeys(told, -alarm.EVERY_SECONDS))
+    with pytest.raises(base.Misconfigured):
+        await http.send("POST", platform.url, endpoint="tiktok /token", refuse=refuse)
+    assert len(capture.entries) == 2

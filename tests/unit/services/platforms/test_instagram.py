@@ -156,9 +156,9 @@ async def test_where_nothing_is_told_only_the_scope_no_login_is_without_counts_a
     ("text", "kind"),
     [
         ("Matching code was not found or was already used", base.ReconnectRequired),
-        ("Invalid platform app", base.ProviderBug),
-        ("Error validating client secret.", base.ProviderBug),
-        ("Please make sure your redirect_uri is identical", base.ProviderBug),
+        ("Invalid platform app", base.Misconfigured),
+        ("Error validating client secret.", base.Misconfigured),
+        ("Please make sure your redirect_uri is identical", base.Misconfigured),
     ],
 )
 async def test_a_spent_code_is_told_from_a_mistake_of_ours(connector, platform, text, kind):

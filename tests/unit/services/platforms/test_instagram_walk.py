@@ -181,7 +181,7 @@ async def test_a_code_serves_once_within_its_hour_and_for_its_redirect(stage):
     with pytest.raises(base.ReconnectRequired):
         await stage.connector.complete(code, REDIRECT, None)
     code = stage.connector.parse_callback(await stage.callback("sim.single"))
-    with pytest.raises(base.ProviderBug):
+    with pytest.raises(base.Misconfigured):
         await stage.connector.complete(code, REDIRECT + "/", None)
     code = stage.connector.parse_callback(await stage.callback("sim.single"))
     stage.world.clock.advance(3_601)
@@ -192,7 +192,7 @@ async def test_a_code_serves_once_within_its_hour_and_for_its_redirect(stage):
 async def test_wrong_credentials_are_our_bug(stage, http):
     wrong = instagram.Instagram(replace(stage.app, client_secret="other"), http)
     code = stage.connector.parse_callback(await stage.callback("sim.single"))
-    with pytest.raises(base.ProviderBug):
+    with pytest.raises(base.Misconfigured):
         await wrong.complete(code, REDIRECT, None)
 
 

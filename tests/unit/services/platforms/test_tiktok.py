@@ -157,10 +157,10 @@ async def test_a_token_that_would_break_a_header_is_a_provider_bug(connector, pl
 TOKEN_ERRORS = {
     "access_denied": base.Denied,
     "invalid_grant": base.ReconnectRequired,
-    "invalid_client": base.ProviderBug,
+    "invalid_client": base.Misconfigured,
     "invalid_request": base.ProviderBug,
     "invalid_scope": base.ProviderBug,
-    "unauthorized_client": base.ProviderBug,
+    "unauthorized_client": base.Misconfigured,
     "unsupported_grant_type": base.ProviderBug,
     "unsupported_response_type": base.ProviderBug,
     "server_error": base.Transient,
@@ -271,7 +271,7 @@ async def test_revoke_is_transient_when_the_platform_is_away_and_not_repeated(co
 
 async def test_revoke_with_wrong_credentials_is_our_bug_not_a_dead_grant(connector, platform):
     platform.say(flat("invalid_client"))
-    with pytest.raises(base.ProviderBug):
+    with pytest.raises(base.Misconfigured):
         await connector.revoke(TOKENS)
 
 

@@ -206,7 +206,7 @@ async def test_a_wrong_secret_is_our_fault_not_the_creators(stage, http):
     tokens = await stage.connect("sim.single")
     url = stage.connector._app.api_url
     wrong = youtube.YouTube(base.App("ci", "guess", auth_url=url, api_url=url), http)
-    with pytest.raises(base.ProviderBug, match="invalid_client"):
+    with pytest.raises(base.Misconfigured, match="invalid_client"):
         await wrong.refresh(tokens)
 
 
