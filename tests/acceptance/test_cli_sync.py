@@ -2,11 +2,13 @@
 
 import functools
 import json
+from uuid import uuid4
 
 import pytest
+from rich.progress import Progress
 
 from server import cli_sync
-from services import errors
+from services import creators, errors
 
 
 @pytest.fixture
@@ -145,5 +147,20 @@ async def test_a_demo_that_is_told_to_come_later_does(service, run, monkeypatch)
     assert (row["sync"], len(told)) == ("succeeded", 2)
 
 
-def test_bars_are_bounded():
-    assert cli_sync.MOST_BARS <= 20
+def test_no_more_bars_are_drawn_than_fit_and_the_next_takes_the_place_of_one_that_ended():
+    found = {
+        one: creators.Running(
+            id=one, creator_id=uuid4(), username=f"sim.{number}", status="RUNNING", videos_expected=9, videos_seen=1,
+            videos_added=1, videos_updated=0, error_code=None, error_message=None,
+        )
+        for number, one in enumerate(uuid4() for _ in range(50))
+    }  # fmt: skip
+    progress, bars = Progress(disable=True), {}
+    cli_sync._draw(progress, bars, found, set())
+    first = set(bars)
+    assert len(progress.tasks) == len(first) == cli_sync.MOST_BARS <= 20
+    ended = set(list(first)[:3])
+    cli_sync._draw(progress, bars, found, ended)
+    assert len(progress.tasks) == len(bars) == cli_sync.MOST_BARS
+    assert not ended & bars.keys()
+    assert len(first & bars.keys()) == len(first) - 3
