@@ -107,6 +107,10 @@ class Stage:
     async def held(self, creator_id) -> grants.Held:
         return await grants.read(self.database, self.vault, self.whose(creator_id))
 
+    async def another(self) -> UUID:
+        """Another account."""
+        return await new_account(self.database, "another")
+
     async def one(self, statement, *values):
         async with self.database.read() as connection:
             return await connection.fetchrow(statement, *values)

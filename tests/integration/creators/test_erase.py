@@ -257,3 +257,28 @@ async def test_tokens_that_come_after_the_disconnect_are_revoked_too(stage, monk
         await task
     assert await stage.value("select count(*) from revocations") == 2
     await revoked_in_the_end(stage)
+
+
+# -- one consent, several accounts
+
+
+@pytest.mark.parametrize("platform", REVOKING)
+async def test_a_disconnect_ends_the_persons_consent_everywhere_and_erases_in_its_own_account_alone(
+    stage, platform
+):
+    """At the platform there is one consent a person and app; that others live of it is told to nobody."""
+    ours, own = stage.account, await stage.connect("sim.single", platform=platform)
+    stage.account = await stage.another()
+    theirs = await stage.connect("sim.single", platform=platform)
+    async with stage.working():
+        await stage.ended(own.sync_id)
+        await stage.ended(theirs.sync_id)
+        erased = await disconnect(stage, own.creator_id, account_id=ours)
+        assert (erased.revocation, erased.creators, erased.videos) == ("REVOKED", 1, 1)
+        await stage.execute("update grants set expires_at = now()")
+        row = await stage.synced(theirs.creator_id)
+    assert (row["status"], row["error_code"]) == ("FAILED", "RECONNECT_REQUIRED")
+    grant = await stage.one("select status, reason from grants where creator_id = $1", theirs.creator_id)
+    assert tuple(grant) == ("NEEDS_REAUTH", "REFUSED")
+    assert await stage.value("select count(*) from videos where creator_id = $1", theirs.creator_id) == 1
+    assert (await stage.connect("sim.single", platform=platform)).creator_id == theirs.creator_id
