@@ -5,7 +5,7 @@ import collections
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -38,6 +38,18 @@ STALE = (
     asyncpg.FeatureNotSupportedError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+# Nobody's fault: halves would fail as the whole did, one after the other. What may pass is tried once more, whole.
+PASSING = (*STALE, asyncpg.TransactionRollbackError)
+NOBODYS = (*PASSING, asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError)
+# So long those are looked for, one account after the other, whose balances somebody else holds.
+HELD_SECONDS = 2.0
+HELD = """
+with free as materialized (
+  select account_id from credit_balances where account_id = any($1::uuid[]) for no key update skip locked
+)
+select account_id from credit_balances
+ where account_id = any($1::uuid[]) and account_id not in (select account_id from free)
+"""
 
 
 class _Waiting(NamedTuple):
@@ -213,26 +225,25 @@ class Cashier:
         touched = self._touched.get(waiting.usage.caller.key_id, 0.0) > now
         return touched and waiting.future is not None and express.takes(waiting.usage)
 
-    async def _pass(self, batch: Sequence[_Waiting], lane: Lane) -> list[_Waiting]:
-        """Settle them; answers those that the lane leaves to the other one."""
+    async def _pass(self, batch: Sequence[_Waiting], lane: Lane, *, again: bool = True) -> list[_Waiting]:
+        """Settle them; answers those that the lane leaves to the other one. `again`: what may pass is tried again."""
         usages = [waiting.usage for waiting in batch]
         gated = [waiting.future is not None for waiting in batch]
         try:
             statement = await self._prepared(lane)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, a part of the batch would not get further
+            return self._lose(batch, error)
+        try:
             outcomes = lane.outcomes(await statement.fetch(*lane.columns(usages, gated)), usages)
-        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
-            self._lose(batch, error)
         except asyncpg.PostgresError as error:
-            return await self._divide(batch, lane, error)
+            return await self._refused(batch, lane, error, again=again)
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
-            self._lose(batch, error)
-        else:
-            return [
-                waiting
-                for waiting, outcome in zip(batch, outcomes, strict=True)
-                if not self._tell(waiting, outcome, lane)
-            ]
-        return []
+            return self._lose(batch, error)
+        return [
+            waiting
+            for waiting, outcome in zip(batch, outcomes, strict=True)
+            if not self._tell(waiting, outcome, lane)
+        ]
 
     def _tell(self, waiting: _Waiting, outcome: ledger.Outcome | None, lane: Lane) -> bool:
         """Whether it is settled."""
@@ -259,28 +270,60 @@ class Cashier:
             key_id = usage.caller.key_id if of_key else None
             self.purses.withhold(account_id, outcome.remaining, outcome.reset_at, key_id=key_id)
 
-    async def _divide(
-        self, batch: Sequence[_Waiting], lane: Lane, error: asyncpg.PostgresError
+    async def _refused(
+        self, batch: Sequence[_Waiting], lane: Lane, error: asyncpg.PostgresError, *, again: bool
     ) -> list[_Waiting]:
-        """PostgreSQL refused the statement, so nothing was charged: try halves, to find whose fault it is."""
+        """PostgreSQL refused the statement. Where an operation may be at fault, halves are tried, to find which."""
+        if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.OperatorInterventionError):
+            return self._lose(batch, error)
         if isinstance(error, STALE):
             self._drop()
-        if len(batch) == 1:
-            self._fail(batch, error)
-            return []
+        if again and isinstance(error, asyncpg.LockNotAvailableError):
+            return await self._around_held(batch, lane)
+        if again and isinstance(error, PASSING):
+            return await self._pass(batch, lane, again=False)
+        if len(batch) == 1 or isinstance(error, (*NOBODYS, asyncpg.LockNotAvailableError)):
+            return self._fail(batch, error)
         middle = len(batch) // 2
-        return await self._pass(batch[:middle], lane) + await self._pass(batch[middle:], lane)
+        left = await self._pass(batch[:middle], lane, again=again)
+        return left + await self._pass(batch[middle:], lane, again=again)
 
-    def _lose(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    async def _around_held(self, batch: Sequence[_Waiting], lane: Lane) -> list[_Waiting]:
+        """Once more, without those whose balances are held; then those, an account at a time, while there is time.
+
+        Another node's batch holds balances for a moment too: only a second try tells who is held for long.
+        """
+        until = time.monotonic() + HELD_SECONDS
+        try:
+            held = await self._held({waiting.usage.caller.account_id for waiting in batch})
+        except Exception as error:  # noqa: BLE001 -- whoever waits must be told
+            return self._lose(batch, error)
+        free = [waiting for waiting in batch if waiting.usage.caller.account_id not in held]
+        left = await self._pass(free, lane, again=False) if free else []
+        for account_id in held:
+            its = [waiting for waiting in batch if waiting.usage.caller.account_id == account_id]
+            if time.monotonic() < until:
+                left += await self._pass(its, lane, again=False)
+            else:
+                self._fail(its, TimeoutError())
+        return left
+
+    async def _held(self, account_ids: Collection[UUID]) -> list[UUID]:
+        assert self._connection is not None
+        return [row[0] for row in await self._connection.fetch(HELD, list(account_ids))]
+
+    def _lose(self, batch: Sequence[_Waiting], error: Exception) -> list[_Waiting]:
         """What became of the statement is unknown, and the connection is not to be trusted."""
         self._drop()
-        self._fail(batch, error)
+        return self._fail(batch, error)
 
-    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
+    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> list[_Waiting]:
+        """Everyone is told; nobody is left."""
         log.warning("settlement of %d operations failed: %r", len(batch), error)
         for waiting in batch:
             self.dropped += waiting.future is None
             waiting.answer(errors.Unavailable())
+        return []
 
     def _drop(self) -> None:
         """The next batch gets a new connection."""

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import random
+import types
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -402,6 +403,69 @@ async def test_a_balance_held_too_long_refuses_its_own_account_only(database, ca
     await agreed(database)
 
 
+async def test_many_are_not_kept_waiting_by_one_balance_that_is_held(database, cashier):
+    slow, quick = await live_caller(database, "slow"), await live_caller(database, "quick")
+    await cashier.settle(usage(slow))
+    sent = counted(cashier)
+    other = await database.connect()
+    async with other.transaction():
+        await other.execute("select 1 from credit_balances where account_id = $1 for update", slow.account_id)
+        answers = await verdicts(cashier.settle(usage(who)) for who in [quick] * 32 + [slow] * 32)
+    assert answers == {"OK": 32, "UNAVAILABLE": 32}
+    assert len(sent) == 3  # all, those that are free, those that are held
+    await other.close()
+    await agreed(database)
+
+
+@pytest.mark.parametrize("error", [asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.PostgresIOError])
+async def test_what_is_nobodys_fault_fails_the_batch_at_once(database, cashier, error):
+    caller = await live_caller(database)
+    sent = counted(cashier, error("no room"))
+    assert await verdicts(cashier.settle(usage(caller)) for _ in range(64)) == {"UNAVAILABLE": 64}
+    assert len(sent) == 1
+
+
+async def test_a_table_that_is_locked_fails_the_batch_whole(database, cashier):
+    caller = await live_caller(database)
+    for _ in range(2):  # both lanes are prepared
+        await cashier.settle(usage(caller))
+    sent = counted(cashier)
+    other = await database.connect()
+    async with other.transaction():
+        await other.execute("lock table usage_events in access exclusive mode")
+        assert await verdicts(cashier.settle(usage(caller)) for _ in range(64)) == {"UNAVAILABLE": 64}
+    assert len(sent) == 2  # and once more, since it may have been over
+    await other.close()
+    assert await remaining(database, caller) == 998
+
+
+async def test_a_deadlock_is_tried_again_whole(database, cashier):
+    caller = await live_caller(database)
+    sent = counted(cashier, asyncpg.DeadlockDetectedError("two waited"), times=1)
+    assert await verdicts(cashier.settle(usage(caller)) for _ in range(64)) == {"OK": 64}
+    assert len(sent) == 2
+    await agreed(database)
+
+
+def counted(cashier, error=None, times=1_000):
+    """The sizes of the batches that it sends; the first `times` of them fail."""
+    sizes, prepared = [], cashier._prepared
+
+    async def heard(lane):
+        statement = await prepared(lane)
+
+        async def fetch(*columns):
+            sizes.append(len(columns[3]))
+            if error is not None and len(sizes) <= times:
+                raise error
+            return await statement.fetch(*columns)
+
+        return types.SimpleNamespace(fetch=fetch)
+
+    cashier._prepared = heard
+    return sizes
+
+
 async def test_a_statement_that_fails_for_everyone_is_told_to_everyone_and_soon(database, cashier):
     caller = await live_caller(database)
     days = await sql(
@@ -441,6 +505,20 @@ async def test_without_a_database_everyone_is_told_and_nobody_waits(database, ca
                 await asyncio.sleep(0.01)
     assert cashier.dropped == 1
     assert (await cashier.settle(usage(caller))).remaining == 999
+
+
+@pytest.mark.parametrize("error", [asyncpg.TooManyConnectionsError, asyncpg.InvalidPasswordError])
+async def test_a_connection_that_is_refused_is_asked_for_once_a_batch(database, cashier, monkeypatch, error):
+    caller, tries = await live_caller(database), []
+
+    async def refused(_database, **_settings):
+        tries.append(1)
+        raise error("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(database), "connect", refused)
+        assert await verdicts(cashier.settle(usage(caller)) for _ in range(64)) == {"UNAVAILABLE": 64}
+    assert len(tries) == 1
 
 
 async def test_closing_settles_what_waits_and_then_nothing(database):
