@@ -27,6 +27,7 @@ from services import (
     countries,
     events,
     grants,
+    postgres_limits,
     rate_limits,
     redis_limits,
     shared_limits,
@@ -95,7 +96,7 @@ def build_limits(settings: Settings, database: Database) -> rate_limits.Limits:
     if settings.redis_url:
         return shared_limits.SharedLimits(redis_limits.RedisStore(settings.redis_url))
     if settings.rate_limits == "postgres":
-        return shared_limits.SharedLimits(shared_limits.PostgresStore(database))
+        return shared_limits.SharedLimits(postgres_limits.PostgresStore(database))
     return rate_limits.RateLimits()
 
 

@@ -17,13 +17,13 @@ from services import (
     idempotency,
     jobs,
     platform_events,
+    postgres_limits,
     public_videos,
     refusals,
     renewing,
     revocations,
     schedule,
     sent_documents,
-    shared_limits,
     sync,
     thinning,
     usage,
@@ -121,7 +121,7 @@ async def _forget_answers(session: AsyncSession) -> None:
     """Kept answers end a day after they were given, and buckets that are full again hold nothing."""
     now = datetime.now(UTC)
     await idempotency.forget_old(session, now)
-    await shared_limits.forget_full(session, now)
+    await postgres_limits.forget_full(session, now)
 
 
 async def _keep_house(session: AsyncSession) -> None:

@@ -5,11 +5,36 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from services.shared_limits import SCRIPT, Told, Wish
+from services.shared_limits import Told, Wish
 
 NODES_KEY = "creator-graph:nodes"
 NODE_SECONDS = 15
 TIMEOUT = 0.4
+
+# As `postgres_limits.TAKE`, for one caller. KEYS: the key's bucket, the account's. ARGV: steps, windows, how many, and how full the
+# node that asks last saw them: what was let through while Redis was away, or has forgotten, counts.
+SCRIPT = """
+local t = redis.call('TIME')
+local at = t[1] * 1000000 + t[2]
+local wanted = tonumber(ARGV[5])
+local passed = wanted
+local levels = {}
+for i = 1, 2 do
+  local step, window = tonumber(ARGV[i * 2 - 1]), tonumber(ARGV[i * 2])
+  local level = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), tonumber(ARGV[5 + i]), at)
+  levels[i] = math.min(level, at + window)
+  if step > 0 then passed = math.min(passed, math.floor((at + window - levels[i]) / step)) end
+end
+passed = math.max(passed, 0)
+for i = 1, 2 do
+  local step = tonumber(ARGV[i * 2 - 1])
+  if step > 0 and passed > 0 then
+    local full = levels[i] + passed * step
+    redis.call('SET', KEYS[i], string.format('%.0f', full), 'PX', math.ceil((full - at) / 1000) + 1000)
+  end
+end
+return {passed, string.format('%.0f', at), string.format('%.0f', levels[1]), string.format('%.0f', levels[2])}
+"""
 
 
 class RedisStore:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services import callers, errors, rate_limits, redis_limits, shared_limits
+from services import callers, errors, postgres_limits, rate_limits, redis_limits, shared_limits
 from tests import redis_server
 
 
@@ -34,7 +34,7 @@ async def nodes(request, database):
         url = request.getfixturevalue("redis").url
         stores = [redis_limits.RedisStore(url) for _ in range(2)]
     else:
-        stores = [shared_limits.PostgresStore(database) for _ in range(2)]
+        stores = [postgres_limits.PostgresStore(database) for _ in range(2)]
     found = [shared_limits.SharedLimits(store, patience=20) for store in stores]
     yield found
     for one in found:
@@ -177,12 +177,35 @@ def redis_limits_away():
 
 
 async def test_buckets_that_are_full_again_are_swept(database):
-    limits = shared_limits.SharedLimits(shared_limits.PostgresStore(database), patience=20)
+    limits = shared_limits.SharedLimits(postgres_limits.PostgresStore(database), patience=20)
     await burst([limits], caller(6_000, 0), 3)
     await burst([limits], caller(1, 0, account_id=uuid.UUID(int=5)), 1)
     await asyncio.sleep(0.1)
     async with database.write() as session:
-        await shared_limits.forget_full(session, datetime.now(UTC))
+        await postgres_limits.forget_full(session, datetime.now(UTC))
     async with database.read() as connection:
         assert await connection.fetchval("select count(*) from rate_limits") == 1
     await limits.close()
+
+
+async def test_a_node_that_lost_patience_while_it_connected_is_still_counted_once(database, monkeypatch):
+    store, opened, connect = postgres_limits.PostgresStore(database), [], type(database).connect
+
+    async def slow(connection, *_query, **_more):
+        await asyncio.sleep(60)
+
+    async def kept(*database, **settings):  # so that no garbage collector closes what was left open
+        opened.append(await connect(*database, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(type(database), "connect", kept)
+    with monkeypatch.context() as patch:
+        patch.setattr("asyncpg.Connection.prepare", slow)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await store.nodes()
+    assert [connection.is_closed() for connection in opened] == [True]
+    async with asyncio.timeout(60):
+        while await store.nodes() != 1:  # PostgreSQL takes a moment to see that one has gone
+            await asyncio.sleep(0.02)
+    await store.close()
