@@ -209,3 +209,26 @@ async def test_a_node_that_lost_patience_while_it_connected_is_still_counted_onc
         while await store.nodes() != 1:  # PostgreSQL takes a moment to see that one has gone
             await asyncio.sleep(0.02)
     await store.close()
+
+
+async def test_nodes_are_counted_alike_however_their_clocks_go(redis, monkeypatch):
+    stores = [redis_limits.RedisStore(redis.url) for _ in range(2)]
+    counts = []
+    for store, clock in zip(stores * 2, (1_000.0, 2_000.0) * 2, strict=True):
+        monkeypatch.setattr("time.time", lambda clock=clock: clock)
+        counts.append(await store.nodes())
+    assert counts == [1, 2, 2, 2]
+    for store in stores:
+        await store.close()
+
+
+async def test_a_node_that_is_gone_is_counted_no_more_after_a_while(redis, monkeypatch):
+    monkeypatch.setattr(redis_limits, "NODE_SECONDS", 1)
+    gone, here = (redis_limits.RedisStore(redis.url) for _ in range(2))
+    assert await gone.nodes() == 1
+    assert await here.nodes() == 2
+    async with asyncio.timeout(60):
+        while await here.nodes() != 1:
+            await asyncio.sleep(0.1)
+    for store in (gone, here):
+        await store.close()
