@@ -130,34 +130,52 @@ class Instagram:
         return instagram_wire.profile(answer.body, tokens.external_id)
 
     async def videos(self, tokens: base.Tokens, cursor: Mapping[str, Any] | None) -> base.Page:
-        """A page of media after the cursor, with views and shares where insights were granted."""
+        """A page of media after the cursor, with views and shares where insights were granted.
+
+        Where the limit ends a page's reading, the page holds what was read, and its cursor stays with the rest.
+        """
         self._need(instagram_wire.BASIC, tokens)
         place = dict(cursor or {})
         self._wait_for(place.get("not_before"))
-        query = {"fields": ",".join(instagram_wire.MEDIA_FIELDS), "limit": str(self._page_size)}
-        if place:
-            query["after"] = str(place["after"])
-        answer = await self._send("GET", f"/{VERSION}{MEDIA}", tokens, query)
-        body = answer.body if isinstance(answer.body, dict) else {}
-        entries = body.get("data")
-        if not isinstance(entries, list):
-            raise base.ProviderBug("bad_shape", "data is not a list.")
-        media = tuple(one for one in map(instagram_wire.medium, entries) if one is not None)
+        body, usage = await self._listed(tokens, place.get("after"))
+        media = tuple(one for one in map(instagram_wire.medium, body["data"]) if one is not None)
         following = _step(place, instagram_wire.after(body, self._app.api_url))
-        skipped = len(entries) - len(media)
-        usage = instagram_wire.usage(answer.headers)
-        slow_down = usage.slow_down(self._now())
-        if instagram_wire.INSIGHTS in tokens.scopes and usage.percent >= instagram_wire.STOP_AT:
-            media = tuple(replace(medium, partial=True) for medium in media)
-        elif instagram_wire.INSIGHTS in tokens.scopes:
-            insights = self._insights(tokens, place.get("predates"))
-            media = await insights.read(media)
-            slow_down = insights.slow_down or slow_down
-            if following is not None and insights.predates is not None:
-                following["predates"] = insights.predates.isoformat()
-        if following is not None and slow_down is not None:
-            following["not_before"] = slow_down.isoformat()
-        return base.Page(media, following, skipped=skipped, slow_down=slow_down)
+        page = base.Page(media, following, len(body["data"]) - len(media), usage.slow_down(self._now()))
+        if instagram_wire.INSIGHTS in tokens.scopes:
+            if usage.percent >= instagram_wire.STOP_AT:
+                raise _near_limit(usage.retry_at(self._now()))
+            page = await self._with_insights(page, tokens, place)
+        if page.cursor is None or page.slow_down is None:
+            return page
+        return replace(page, cursor={**page.cursor, "not_before": page.slow_down.isoformat()})
+
+    async def _listed(
+        self, tokens: base.Tokens, after: str | None
+    ) -> tuple[dict[str, Any], instagram_wire.Usage]:
+        query = {"fields": ",".join(instagram_wire.MEDIA_FIELDS), "limit": str(self._page_size)}
+        answer = await self._send(
+            "GET", f"/{VERSION}{MEDIA}", tokens, query if after is None else {**query, "after": after}
+        )
+        body = answer.body if isinstance(answer.body, dict) else {}
+        if not isinstance(body.get("data"), list):
+            raise base.ProviderBug("bad_shape", "data is not a list.")
+        return body, instagram_wire.usage(answer.headers)
+
+    async def _with_insights(
+        self, page: base.Page, tokens: base.Tokens, place: Mapping[str, Any]
+    ) -> base.Page:
+        """What was read of the page before (`told`) is not read again. Raises RateLimited when nothing was."""
+        insights, told = self._insights(tokens, place.get("predates")), place.get("told", [])
+        media = await insights.read([medium for medium in page.videos if medium.external_id not in told])
+        following, skipped = page.cursor, page.skipped + insights.gaps
+        if insights.left:
+            if not media:
+                raise _near_limit(insights.slow_down)
+            told = [*told, *(medium.external_id for medium in media)]
+            following, skipped = {**place, "told": told}, insights.gaps
+        if following is not None and insights.predates is not None:
+            following = {**following, "predates": insights.predates.isoformat()}
+        return base.Page(media, following, skipped, insights.slow_down or page.slow_down)
 
     def _insights(self, tokens: base.Tokens, predates: str | None) -> instagram_insights.Insights:
         async def ask(medium: str, names: Sequence[str]) -> Mapping[str, int | None]:
@@ -243,12 +261,16 @@ class Instagram:
         """A page whose predecessor reached the limit waits: calls while throttled prolong it."""
         moment = datetime.fromisoformat(not_before) if not_before else None
         if moment is not None and self._now() < moment:
-            raise base.RateLimited("near_limit", "The limit is nearly used up.", retry_at=moment)
+            raise _near_limit(moment)
 
     @staticmethod
     def _need(scope: str, tokens: base.Tokens) -> None:
         if scope not in tokens.scopes:
             raise base.ScopeMissing("scope_not_granted", f"{scope} was not granted.")
+
+
+def _near_limit(retry_at: datetime | None) -> base.RateLimited:
+    return base.RateLimited("near_limit", "The limit is nearly used up.", retry_at=retry_at)
 
 
 def _ripe(tokens: base.Tokens) -> datetime | None:

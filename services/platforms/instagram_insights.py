@@ -1,7 +1,7 @@
 """The counters of a page's media that Instagram tells only by insights: a call an item.
 
-A call that fails costs its item these counters, never the page; what the whole account may not or cannot do
-just now is asked no further.
+A call that fails costs its item these counters, never the page, and is told (`gaps`). At a limit the rest of the
+page waits (`left`); what the whole account may not or cannot do just now is asked no further.
 """
 
 import asyncio
@@ -23,11 +23,15 @@ Ask: TypeAlias = Callable[[str, Sequence[str]], Awaitable[Mapping[str, int | Non
 
 
 class Insights:
-    """One page's reading. `slow_down` and `predates` tell afterwards what was learnt."""
+    """One page's reading. `slow_down` and `predates` tell afterwards what was learnt.
+
+    `left`: media that were not asked for, as the limit was reached; `gaps`: those whose counters may come another time.
+    """
 
     def __init__(self, ask: Ask, predates: datetime | None) -> None:
         self.predates = predates
         self.slow_down: datetime | None = None
+        self.left = self.gaps = 0
         self._ask = ask
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._unsupported: set[tuple[str, str]] = set()
@@ -36,28 +40,39 @@ class Insights:
         self._dead: base.ReconnectRequired | None = None
 
     async def read(self, media: Sequence[base.VideoRecord]) -> tuple[base.VideoRecord, ...]:
-        """The same media with what the insights tell. Raises ReconnectRequired when the grant is dead."""
+        """The media with what the insights tell, without those that are left.
+
+        Raises ReconnectRequired when the grant is dead.
+        """
         told = await asyncio.gather(*(self._one(medium) for medium in media))
         if self._dead is not None:
             raise self._dead
-        return tuple(told)
+        return tuple(medium for medium in told if medium is not None)
 
     def limit_reached(self, retry_at: datetime) -> None:
         """The rest of the page is not asked for: calls beyond the limit prolong the wait."""
         self.slow_down, self._closed = retry_at, True
 
-    async def _one(self, medium: base.VideoRecord) -> base.VideoRecord:
+    async def _one(self, medium: base.VideoRecord) -> base.VideoRecord | None:
         async with self._turn:
             if self._refused or (self.predates is not None and medium.published_at <= self.predates):
                 return medium
             if self._closed:
-                return replace(medium, partial=True)
+                return self._unread(medium)
             try:
                 return replace(medium, **await self._metrics(medium))  # type: ignore[arg-type]
             except base.Failure as failure:
                 return self._failed(medium, failure)
 
-    def _failed(self, medium: base.VideoRecord, failure: base.Failure) -> base.VideoRecord:
+    def _unread(self, medium: base.VideoRecord) -> base.VideoRecord | None:
+        """At the limit it waits; where the platform only stumbles it is stored as it is, and told as a gap."""
+        if self.slow_down is not None:
+            self.left += 1
+            return None
+        self.gaps += 1
+        return replace(medium, partial=True)
+
+    def _failed(self, medium: base.VideoRecord, failure: base.Failure) -> base.VideoRecord | None:
         """What a failure means for the rest of the page. Only a dead grant is more than a gap."""
         if isinstance(failure, base.ScopeMissing):
             self._refused = True
@@ -67,8 +82,11 @@ class Insights:
             self._closed = True
         if isinstance(failure, base.RateLimited):
             self.slow_down, self._closed = failure.retry_at, True
-        self._stumbles += isinstance(failure, base.Transient)
-        self._closed = self._closed or self._stumbles >= MOST_STUMBLES
+            return self._unread(medium)
+        if isinstance(failure, base.Transient):
+            self._stumbles += 1
+            self._closed = self._closed or self._stumbles >= MOST_STUMBLES
+            return self._unread(medium)
         return replace(medium, partial=True)
 
     async def _metrics(self, medium: base.VideoRecord) -> Mapping[str, int | None]:

@@ -266,11 +266,23 @@ async def test_a_slow_answer_is_waited_for_but_not_for_ever(stage, http, session
         await call()
 
 
-@pytest.mark.parametrize("kind", ["status_429", "status_500", "half_json", "huge", "drop", "missing_data"])
+async def test_the_limit_met_by_insights_costs_time_and_no_counter(stage):
+    tokens = await stage.connect("sim.burst")
+    stage.fault("insights", "status_429", times=30)
+    pages = await stage.walk(tokens)
+    videos = [video for page in pages for video in page.videos]
+    assert len({video.external_id for video in videos}) == len(videos) == 300
+    assert sum(page.skipped for page in pages) == sum(video.partial for video in videos) == 0
+
+
+@pytest.mark.parametrize("kind", ["status_500", "half_json", "huge", "drop", "missing_data"])
 async def test_insights_that_fail_leave_gaps_that_say_so_and_the_walk_is_whole(stage, kind):
     tokens = await stage.connect("sim.burst")
-    stage.fault("insights", kind, times=8 if kind == "status_429" else 30)
-    videos = await stage.read(tokens)
+    stage.fault("insights", kind, times=30)
+    pages = await stage.walk(tokens)
+    videos = [video for page in pages for video in page.videos]
+    stumbled = kind in {"status_500", "half_json", "drop"}
+    assert sum(page.skipped for page in pages) == stumbled * sum(video.partial for video in videos)
     assert len({video.external_id for video in videos}) == 300
     assert any(video.partial for video in videos)
     assert any(video.views is not None for video in videos)
