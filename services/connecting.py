@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import connect_store, errors, grants, orphans, sync, sync_store
+from services import connect_store, errors, grants, orphans, sync, sync_store, sync_values
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -288,7 +288,7 @@ async def _store(
         claimed.platform,
         profile.external_id,
         claimed.reference,
-        *sync_store.profile_values(profile),
+        *sync_values.profile_values(profile),
         profile.app_scoped_id or tokens.app_scoped_id,
     )
     whose = grants.Whose(claimed.account_id, claimed.livemode, creator_id)

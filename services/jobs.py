@@ -34,6 +34,11 @@ TABLE = "pgqueuer"
 SOON, LATER = 10, 0
 """Priorities: what somebody waits for, and what nobody does."""
 
+
+def priority(awaited: bool) -> int:
+    return SOON if awaited else LATER
+
+
 # Recovery after a worker's death takes heartbeat + dequeue timeout; the engine's defaults make it 60 s.
 DEQUEUE_TIMEOUT = timedelta(seconds=2)
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
@@ -58,10 +63,7 @@ TRIM = (
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[timedelta | None]]
-"""Takes a payload, to which `priority` is added, the job's own; answers None when done, or how long to wait
-
-before the same job runs again.
-"""
+"""Takes a payload; answers None when done, or how long to wait before the same job runs again."""
 
 Source = Callable[[Connection, asyncio.Event], AbstractAsyncContextManager[Queries]]
 """Where the engine finds its jobs on this connection, until the event is set."""
@@ -216,7 +218,7 @@ def _guarded(name: str, handler: Handler) -> Callable[[Job], Awaitable[None]]:
     async def run(job: Job) -> None:
         delay: timedelta | None
         try:
-            delay = await handler({**json.loads(job.payload or b"{}"), "priority": job.priority})
+            delay = await handler(json.loads(job.payload or b"{}"))
         except Exception as error:  # noqa: BLE001 -- the next run may work; here is where it is told
             # Whatever it is, its text must not reach the queue's own log.
             # The frames, never their variables: those hold tokens.

@@ -25,7 +25,7 @@ CLAIMED_FOR = timedelta(days=1)
 
 # Whatever lost the job (a crash, a hand in the queue's table), the row is the truth and finds a new one.
 OPEN_SYNCS = f"""
-select s.account_id, s.livemode, s.id, s.slice from syncs s
+select s.account_id, s.livemode, s.id, s.slice, s.awaited from syncs s
 where s.status in ('QUEUED', 'RUNNING') and s.touched_at < now() - $1::interval
   and not exists (select from {jobs.TABLE} q
                   where q.dedupe_key = s.id || ':' || s.slice and q.status in ('queued', 'picked'))
@@ -95,12 +95,14 @@ async def sweep(session: AsyncSession, stale_after: timedelta = STALE_AFTER) -> 
     slices = await connection.fetch(OPEN_SYNCS, stale_after, MOST_A_TURN)
     owed = await connection.fetch(REVOCATIONS, MOST_A_TURN)
     made = 0
-    for entrypoint, found in (
-        (jobs.SYNC_SLICE, [sync.job(*row) for row in slices]),
-        (jobs.RETRY_REVOCATION, [revocations.job(*row) for row in owed]),
+    for entrypoint, awaited, found in (
+        (jobs.SYNC_SLICE, True, [sync.job(*row[:4]) for row in slices if row["awaited"]]),
+        (jobs.SYNC_SLICE, False, [sync.job(*row[:4]) for row in slices if not row["awaited"]]),
+        (jobs.RETRY_REVOCATION, False, [revocations.job(*row) for row in owed]),
     ):
         if found:
-            made += await jobs.enqueue_many(session, entrypoint, [(key, load) for load, key in found])
+            keyed = [(key, load) for load, key in found]
+            made += await jobs.enqueue_many(session, entrypoint, keyed, priority=jobs.priority(awaited))
     return made
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.away import is_away
 from db.session import Database, raw
-from services import errors, events, grants, jobs, lookback, sync_store
+from services import errors, events, grants, jobs, lookback, sync_store, sync_values
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -59,23 +59,25 @@ async def request(
 ) -> Requested:
     """Open a sync, its first job in the same transaction; or join the one that is open.
 
+    Where somebody waits (AWAITED), the joined one goes first from now on and reads every video, as an own one would.
     Raises NotFound when there is no such creator (any more).
     """
     connection = await raw(session)
     whose = (account_id, livemode, creator_id)
     if await connection.fetchval(sync_store.KNOWN, *whose) is None:
         raise errors.NotFound("creator")
+    awaited = trigger in AWAITED
     for _ in range(3):
-        sync_id = await connection.fetchval(sync_store.OPEN, *whose, trigger)
+        sync_id = await connection.fetchval(sync_store.OPEN, *whose, trigger, awaited)
         if sync_id is not None:
-            priority = jobs.SOON if trigger in AWAITED else jobs.LATER
+            priority = jobs.priority(awaited)
             await jobs.enqueue(
                 session, jobs.SYNC_SLICE, *job(account_id, livemode, sync_id, 0), priority=priority
             )
             return Requested(sync_id, joined=False)
-        joined = await connection.fetchrow(sync_store.JOIN, *whose)
+        joined = await connection.fetchrow(sync_store.JOIN_AWAITED if awaited else sync_store.JOIN, *whose)
         if joined is not None:
-            if trigger in AWAITED:
+            if awaited:
                 await jobs.hasten(connection, job(account_id, livemode, *joined)[1])
             return Requested(joined["id"], joined=True)
     raise errors.Conflict("A sync of this creator is just ending.", remedy="Try again.")
@@ -150,7 +152,7 @@ async def _run(
         )
     if run is None:
         return None
-    slice_ = _Slice(database, vault, platforms, run, stop, payload.get("priority", jobs.LATER))
+    slice_ = _Slice(database, vault, platforms, run, stop)
     try:
         return await slice_.read()
     except sync_store.Superseded:
@@ -167,8 +169,6 @@ class _Slice:
     platforms: registry.Platforms
     run: sync_store.Run
     stop: asyncio.Event
-    priority: int = jobs.LATER
-    back_to: datetime | None = field(default=None, init=False)
     held: grants.Held | None = field(default=None, init=False, repr=False)
     stored: int = field(init=False)
 
@@ -183,8 +183,6 @@ class _Slice:
             connector = self.platforms.connector(self.run.platform, self.run.livemode)
             if not self.run.begun:
                 await self._profile(await self._ask(connector.profile))
-            else:
-                self.back_to = self.run.back_to
             await self._pages(connector)
         except errors.PlatformError as refusal:
             await self._end(str(refusal.extra.get("reason", refusal.code)), refusal.message)
@@ -199,16 +197,14 @@ class _Slice:
         while True:
             page = await self._ask(functools.partial(_videos, connector, cursor))
             pages += 1
-            storable = tuple(video for video in page.videos if sync_store.is_storable(video))
+            storable = tuple(video for video in page.videos if sync_values.is_storable(video))
             skipped += page.skipped + len(page.videos) - len(storable)
-            behind = page.cursor is not None and lookback.is_behind(page.videos, self.back_to)
-            cursor = None if behind else page.cursor
             pause = _until(page.slow_down)
             over = pages >= most or loop.time() >= end or self.stop.is_set() or bool(pause)
-            saved = {"next": cursor, "skipped": skipped, "pages": pages}
-            await self._store(storable, saved, over=over, pause=pause, behind=behind)
-            if cursor is None or over:
+            saved = {"next": page.cursor, "skipped": skipped, "pages": pages}
+            if await self._store(storable, saved, over=over, pause=pause) or over:
                 return
+            cursor = page.cursor
 
     async def _store(
         self,
@@ -217,24 +213,31 @@ class _Slice:
         *,
         over: bool,
         pause: timedelta | None,
-        behind: bool,
-    ) -> None:
-        """A page, and in its transaction what follows: the end, the next slice's job, or nothing."""
+    ) -> bool:
+        """A page, and in its transaction what follows: the end, the next slice's job, or nothing.
+
+        True: the walk is over, at the last video or far enough back.
+        """
         run = self.run
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, run, self.stored)
-            await sync_store.write_page(connection, run, videos, saved)
-            if saved["next"] is None:
-                await self._finish_walk(connection, saved["skipped"], self.back_to if behind else None)
+            standing = await sync_store.hold(connection, run, self.stored)
+            behind = saved["next"] is not None and lookback.is_behind(videos, standing.back_to)
+            walked = behind or saved["next"] is None
+            await sync_store.write_page(connection, run, videos, {**saved, "next": None} if behind else saved)
+            if walked:
+                await self._finish_walk(connection, saved["skipped"], standing.back_to if behind else None)
             elif saved["pages"] >= MOST_PAGES:
                 error = ("ENDLESS", "The platform's pages do not end.")
                 await sync_store.finish(connection, run, "PARTIAL", walked=False, error=error)
+                walked = True
             elif over:
                 slice_ = await connection.fetchval(sync_store.NEXT_SLICE, *run.key)
                 following = job(run.account_id, run.livemode, run.id, slice_)
-                await jobs.enqueue(session, jobs.SYNC_SLICE, *following, priority=self.priority, delay=pause)
+                first = jobs.priority(standing.awaited)
+                await jobs.enqueue(session, jobs.SYNC_SLICE, *following, priority=first, delay=pause)
         self.stored = saved["pages"]
+        return walked
 
     async def _finish_walk(self, connection: Any, skipped: int, back_to: datetime | None) -> None:
         """`back_to`: where the walk stopped by itself; None: at the last video."""
@@ -246,13 +249,13 @@ class _Slice:
 
     async def _profile(self, profile: base.Profile) -> None:
         run = self.run
-        self.back_to = lookback.back_to(run.trigger, run.read_deep_at, run.read_whole_at, datetime.now(UTC))
+        back_to = lookback.back_to(run.trigger, run.read_deep_at, run.read_whole_at, datetime.now(UTC))
         async with self.database.write() as session:
             connection = await raw(session)
-            await sync_store.hold(connection, self.run, self.stored)
+            standing = await sync_store.hold(connection, self.run, self.stored)
             if profile.scopes is not None and self.held is not None:
                 await connection.execute(NARROW, *run.creator, self.held.version, list(profile.scopes))
-            await sync_store.write_profile(connection, run, profile, self.back_to)
+            await sync_store.write_profile(connection, run, profile, None if standing.awaited else back_to)
 
     async def _ask(self, call: Callable[[base.Tokens], Awaitable[T]]) -> T:
         """A platform call with living tokens; refused ones are refreshed once, then the grant is dead."""

@@ -12,14 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from db.session import Connection
-from services import cadence, events, grants, lookback, refusals
+from services import cadence, events, grants, lookback, refusals, sync_values
 from services.platforms import base
 from services.vault import Vault
 
-# Three counters are added up in a generated column: a third of int8 each, rounded down to a power of two.
-COUNT_MAX = 2**61 - 1
-NAME_MAX, TITLE_MAX, TEXT_MAX, URL_MAX = 300, 500, 10_000, 4_096
-"""Longer ones are cut: an index entry and a tsvector have their limits, and a page must not fail on them."""
 KEPT = timedelta(days=90)
 
 # A creator that is not being erased, and a sync nobody has open: `request` joins the open one.
@@ -29,7 +25,7 @@ select 1 from creators where account_id = $1 and livemode = $2 and id = $3 for k
 
 # The partial unique index is the rule "one open sync a creator"; the loser of a race gets nothing back.
 OPEN = """
-insert into syncs (account_id, livemode, creator_id, trigger) values ($1, $2, $3, $4)
+insert into syncs (account_id, livemode, creator_id, trigger, awaited) values ($1, $2, $3, $4, $5)
 on conflict (account_id, creator_id) where status in ('QUEUED', 'RUNNING') do nothing
 returning id
 """
@@ -40,13 +36,21 @@ where account_id = $1 and livemode = $2 and creator_id = $3 and status in ('QUEU
 for key share
 """
 
+# Who waits finds a sync that nobody waited for: from now on it goes first, and reads every video.
+JOIN_AWAITED = """
+update syncs s set awaited = true, back_to = null, videos_expected = case when back_to is null then videos_expected
+  else (select video_count from creators c where (c.account_id, c.id) = (s.account_id, s.creator_id)) end
+where account_id = $1 and livemode = $2 and creator_id = $3 and status in ('QUEUED', 'RUNNING')
+returning id, slice
+"""
+
 # Every taker raises the fence; who took it before writes nothing any more. A take counts as a failure until
 # a page is stored: a sync that kills its worker each time ends.
 TAKE = """
 update syncs set fence = fence + 1, status = 'RUNNING', started_at = coalesce(started_at, now()),
   touched_at = now(), attempts = attempts + (attempts = 0 or failures > 0)::int, failures = failures + 1
 where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
-returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, back_to
+returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, awaited
 """
 
 WHO = """
@@ -60,7 +64,7 @@ select platform, external_id, read_deep_at, read_whole_at from creators where ac
 # The take is on disk: no fence is given out twice. A taker that outlives such a crash finds the sync behind what it
 # wrote, and writes nothing any more: the pages between would be missing.
 HOLD = """
-select set_config('synchronous_commit', 'off', true)
+select set_config('synchronous_commit', 'off', true), s.awaited, s.back_to
 from creators c join syncs s on (s.account_id, s.creator_id) = (c.account_id, c.id)
 where s.account_id = $1 and s.livemode = $2 and s.id = $3 and s.fence = $4 and s.status = 'RUNNING'
   and coalesce((s.cursor ->> 'pages')::int, 0) = $6
@@ -230,7 +234,7 @@ class Run:
     pages: int
     begun: bool
     trigger: str
-    back_to: datetime | None
+    awaited: bool
     read_deep_at: datetime | None
     read_whole_at: datetime | None
     failures: int
@@ -245,6 +249,14 @@ class Run:
     @property
     def creator(self) -> tuple[UUID, bool, UUID]:
         return self.account_id, self.livemode, self.creator_id
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What others may have changed of a sync while its taker asked the platform."""
+
+    awaited: bool
+    back_to: datetime | None
 
 
 def person(platform: str, external_id: str) -> str:
@@ -276,7 +288,7 @@ async def take(
         pages=saved.get("pages", 0),
         begun=bool(saved),
         trigger=row["trigger"],
-        back_to=row["back_to"],
+        awaited=row["awaited"],
         read_deep_at=who["read_deep_at"],
         read_whole_at=who["read_whole_at"],
         failures=row["failures"],
@@ -286,20 +298,22 @@ async def take(
     )
 
 
-async def hold(connection: Connection, run: Run, pages: int) -> None:
+async def hold(connection: Connection, run: Run, pages: int) -> Standing:
     """Lock creator and sync for this transaction. Raises Superseded when this taker may not write.
 
     `pages`: how many the taker knows to be stored.
     """
-    if await connection.fetchval(HOLD, *run.key, list(run.digests), pages) is None:
+    row = await connection.fetchrow(HOLD, *run.key, list(run.digests), pages)
+    if row is None:
         raise Superseded
+    return Standing(row["awaited"], row["back_to"])
 
 
 async def write_profile(
     connection: Connection, run: Run, profile: base.Profile, back_to: datetime | None
 ) -> None:
     """The creator's row, the hour's history point, how far back is read and how many videos to expect."""
-    told = profile_values(profile)
+    told = sync_values.profile_values(profile)
     await connection.execute(PROFILE, *run.creator, *told, profile.app_scoped_id)
     await connection.execute(CREATOR_POINT, *run.creator, *told[6:])
     await connection.execute(EXPECT, *run.key, told[-1], back_to)
@@ -312,7 +326,7 @@ async def write_page(
 ) -> None:
     """A page's videos and history, and beside them where the next one begins."""
     unique = {video.external_id: video for video in videos}  # a row can be written once a statement
-    rows = [_video_values(video) for video in unique.values()]
+    rows = [sync_values.video_values(video) for video in unique.values()]
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(13)]
     partial = [video.partial for video in unique.values()]
     await connection.execute(PAGE, *run.creator, run.id, run.fence, *columns, json.dumps(saved), partial)
@@ -342,56 +356,3 @@ async def finish(
     await events.notify(connection, events.SYNC, str(run.id))
     world = "live" if run.livemode else "test"
     await events.notify(connection, events.CREATOR, f"{run.account_id}:{world}:{run.creator_id}")
-
-
-def profile_values(profile: base.Profile) -> tuple[Any, ...]:
-    """In the order of the columns, username to video_count."""
-    return (
-        _cut(profile.username, NAME_MAX),
-        _cut(profile.display_name, NAME_MAX),
-        _cut(profile.bio, TEXT_MAX),
-        _short(profile.avatar_url),
-        _short(profile.profile_url),
-        profile.verified,
-        _count(profile.followers),
-        _count(profile.following),
-        _count(profile.likes),
-        _count(profile.views),
-        _count(profile.video_count),
-    )
-
-
-def is_storable(video: base.VideoRecord) -> bool:
-    """An id too long for the index would have to be cut, and then be another video's."""
-    return 0 < len(video.external_id) <= NAME_MAX
-
-
-def _video_values(video: base.VideoRecord) -> tuple[Any, ...]:
-    return (
-        video.external_id,
-        video.kind,
-        _cut(video.title, TITLE_MAX),
-        _cut(video.description, TEXT_MAX),
-        _short(video.url),
-        _short(video.cover_url),
-        _short(video.media_url),
-        _count(video.views),
-        _count(video.likes),
-        _count(video.comments),
-        _count(video.shares),
-        _count(video.duration),
-        video.published_at,
-    )
-
-
-def _cut(value: str | None, limit: int) -> str | None:
-    return None if value is None else value[:limit]
-
-
-def _short(url: str | None) -> str | None:
-    """An address cut in two leads elsewhere: better none."""
-    return url if url is not None and len(url) <= URL_MAX else None
-
-
-def _count(value: int | None) -> int | None:
-    return None if value is None else min(max(value, 0), COUNT_MAX)

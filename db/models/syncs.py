@@ -18,6 +18,7 @@ from db.models.base import NEW_ID, NOW, Table, one_of
 class Sync(Table):
     """One reading of a creator. `fence` rises each time a worker takes it: an older taker writes nothing.
 
+    `awaited`: somebody waits for it, so its jobs go first.
     `back_to`: videos published before it are left for another time; null: every video is read.
     """
 
@@ -45,6 +46,7 @@ class Sync(Table):
     livemode: Mapped[bool]
     status: Mapped[str] = mapped_column(server_default=text("'QUEUED'"))
     trigger: Mapped[str]
+    awaited: Mapped[bool] = mapped_column(server_default=text("false"))
     back_to: Mapped[datetime | None]
     slice: Mapped[int] = mapped_column(server_default=text("0"))
     cursor: Mapped[dict[str, Any] | None]

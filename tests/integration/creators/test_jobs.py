@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.session import AsyncSession
+from db.session import AsyncSession, raw
 from services import jobs, schedule, sync
 
 
@@ -121,6 +121,28 @@ async def test_the_sweeper_finds_syncs_that_no_job_speaks_of(stage, queued):
         await stage.execute("update syncs set touched_at = now() - interval '2 minutes'")
     async with stage.working():
         assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
+
+
+async def test_what_the_sweeper_finds_goes_first_only_where_somebody_waits(stage):
+    first = await stage.connect("sim.single")
+    second = await stage.connect("sim.twenty")
+    third = await stage.connect("sim.quiet")
+    async with stage.database.write() as session:
+        await (await raw(session)).execute("update syncs set status = 'FAILED' where id <> $1", first.sync_id)
+    async with stage.database.write() as session:
+        awaited = await sync.request(session, stage.account, False, second.creator_id, "MANUAL")
+        scheduled = await sync.request(session, stage.account, False, third.creator_id, "SCHEDULED")
+    await stage.execute("delete from pgqueuer")
+    await stage.execute("update syncs set touched_at = now() - interval '2 minutes'")
+    async with stage.database.write() as session:
+        assert await schedule.sweep(session) == 3
+    for sync_id, priority in (
+        (first.sync_id, jobs.SOON),
+        (awaited.sync_id, jobs.SOON),
+        (scheduled.sync_id, jobs.LATER),
+    ):
+        found = await stage.value("select priority from pgqueuer where dedupe_key = $1", f"{sync_id}:0")
+        assert found == priority
 
 
 async def test_creators_whose_time_has_come_are_read_again_once(stage):

@@ -250,6 +250,36 @@ async def test_who_asks_for_a_scheduled_sync_moves_it_forward(stage):
     assert await stage.value(f"select priority from {jobs.TABLE}") == jobs.SOON
 
 
+async def test_who_asks_while_a_scheduled_sync_is_read_gets_it_first_and_whole(stage, monkeypatch):
+    monkeypatch.setattr(sync, "PAGES_A_SLICE", 1)
+    real = stage.connector.videos
+    async with stage.working():
+        completed = await stage.connect("sim.burst")
+        await stage.ended(completed.sync_id)
+    await stage.execute("update creators set next_sync_at = now(), read_whole_at = now() - interval '1 day'")
+    assert await plan(stage) == 1
+    sync_id = await stage.value("select id from syncs where trigger = 'SCHEDULED'")
+
+    async def videos(tokens, cursor):
+        if cursor is None:
+            assert await stage.value("select back_to is not null from syncs where id = $1", sync_id)
+            assert (await stage.request(completed.creator_id)).joined
+        return await real(tokens, cursor)
+
+    monkeypatch.setattr(stage.connector, "videos", videos)
+    payload = sync.job(stage.account, False, sync_id, 0)[0]
+    assert await sync.run_slice(stage.database, stage.vault, stage.platforms, payload) is None
+    following = f"{sync_id}:1"
+    assert (
+        await stage.value(f"select priority from {jobs.TABLE} where dedupe_key = $1", following) == jobs.SOON
+    )
+    async with stage.working():
+        row = await stage.ended(sync_id)
+    assert (row["status"], row["back_to"]) == ("SUCCEEDED", None)
+    assert row["videos_seen"] == row["videos_expected"] == 300
+    assert await stage.value("select read_whole_at > now() - interval '1 hour' from creators")
+
+
 # -- waiting
 
 
