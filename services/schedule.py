@@ -27,6 +27,7 @@ CLAIMED_FOR = timedelta(days=1)
 OPEN_SYNCS = f"""
 select s.account_id, s.livemode, s.id, s.slice, s.awaited from syncs s
 where s.status in ('QUEUED', 'RUNNING') and s.touched_at < now() - $1::interval
+  and (s.error_retry_at is null or s.error_retry_at < now())
   and not exists (select from {jobs.TABLE} q
                   where q.dedupe_key = s.id || ':' || s.slice and q.status in ('queued', 'picked'))
 order by s.touched_at limit $2

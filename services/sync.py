@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.away import is_away
 from db.session import Database, raw
-from services import errors, events, grants, jobs, lookback, sync_store, sync_values
+from services import errors, events, grants, jobs, lookback, sync_store, sync_values, waits
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -26,10 +26,6 @@ PAGES_A_SLICE = 10
 SECONDS_A_SLICE = 20.0
 MOST_FAILURES = 8
 MOST_PAGES = 2_000  # a platform whose pages never end ends here
-WAIT_FIRST, WAIT_MOST, THROTTLED_WAIT = 1.0, 300.0, 60.0
-GIVE_UP_AFTER = timedelta(hours=24)
-GIVE_UP_WAITING = timedelta(days=7)  # for a platform that names a time, again and again
-SPREAD_FIRST, SPREAD_SHARE, SPREAD_MOST = 0.5, 0.1, 3_600.0
 REREAD_SECONDS = 2.0
 DATABASE_WAIT = 5.0
 
@@ -141,17 +137,13 @@ async def _run(
     payload: Mapping[str, Any],
     stop: asyncio.Event,
 ) -> timedelta | None:
+    whose = UUID(payload["account_id"]), payload["livemode"], UUID(payload["sync_id"])
     async with database.write() as session:
-        run = await sync_store.take(
-            await raw(session),
-            vault,
-            account_id=UUID(payload["account_id"]),
-            livemode=payload["livemode"],
-            sync_id=UUID(payload["sync_id"]),
-            number=payload["slice"],
-        )
-    if run is None:
-        return None
+        connection = await raw(session)
+        run = await sync_store.take(connection, vault, *whose, payload["slice"])
+        if run is None:
+            early: timedelta | None = await connection.fetchval(sync_store.EARLY, *whose, payload["slice"])
+            return early
     slice_ = _Slice(database, vault, platforms, run, stop)
     try:
         return await slice_.read()
@@ -199,7 +191,7 @@ class _Slice:
             pages += 1
             storable = tuple(video for video in page.videos if sync_values.is_storable(video))
             skipped += page.skipped + len(page.videos) - len(storable)
-            pause = _until(page.slow_down)
+            pause = waits.until(page.slow_down)
             over = pages >= most or loop.time() >= end or self.stop.is_set() or bool(pause)
             saved = {"next": page.cursor, "skipped": skipped, "pages": pages}
             if await self._store(storable, saved, over=over, pause=pause) or over:
@@ -289,7 +281,7 @@ class _Slice:
         failure = await self._judged(failure)
         told = registry.explain(self.run.platform, failure)
         code = str(told.extra.get("reason", told.code))
-        again = self._wait(failure)
+        again = None if self._is_stuck(failure) else waits.until_again(failure, self.run)
         if again is not None:
             await self._put_off(code, told.message, again, throttled=isinstance(failure, base.RateLimited))
             return again
@@ -313,19 +305,8 @@ class _Slice:
             return base.Transient("grant_moved", "There are newer tokens than those that were refused.")
         return failure
 
-    def _wait(self, failure: base.Failure) -> timedelta | None:
-        """How long to wait; None: it is over. For room in our own budget a sync waits as long as it takes."""
-        now = datetime.now(UTC)
-        retry_at = failure.retry_at if isinstance(failure, base.RateLimited) else None
-        patience = GIVE_UP_WAITING if retry_at else GIVE_UP_AFTER
-        if now - self.run.queued_at > patience and not isinstance(failure, base.BudgetSpent):
-            return None
-        if isinstance(failure, base.RateLimited):
-            return _until(retry_at or now + timedelta(seconds=THROTTLED_WAIT), least=0.0)
-        jitter = 0.5 + random.random()  # noqa: S311 -- spreads, hides nothing
-        if isinstance(failure, base.Transient) and self.run.failures < MOST_FAILURES:
-            return timedelta(seconds=min(WAIT_FIRST * 2**self.run.failures, WAIT_MOST) * jitter)
-        return None
+    def _is_stuck(self, failure: base.Failure) -> bool:
+        return isinstance(failure, base.Transient) and self.run.failures >= MOST_FAILURES
 
     async def _put_off(self, code: str, message: str, again: timedelta, *, throttled: bool) -> None:
         async with self.database.write() as session:
@@ -342,20 +323,6 @@ class _Slice:
             some = code == "SCOPE_MISSING" or (seen and code != "RECONNECT_REQUIRED")
             status = "PARTIAL" if some else "FAILED"
             await sync_store.finish(connection, self.run, status, walked=False, error=(code, message))
-
-
-def _until(moment: datetime | None, least: float | None = None) -> timedelta | None:
-    """How long until then, and a little more: the longer the wait, the more who wake are spread.
-
-    None where the time is over, unless `least` seconds are waited at any rate.
-    """
-    wait = (moment - datetime.now(UTC)).total_seconds() if moment else 0.0
-    if wait <= 0 and least is None:
-        return None
-    wait = max(wait, least or 0.0)
-    most = SPREAD_FIRST * 3 + min(wait * SPREAD_SHARE, SPREAD_MOST)
-    spread = random.uniform(SPREAD_FIRST, most)  # noqa: S311 -- spreads, hides nothing
-    return timedelta(seconds=wait + spread)
 
 
 def _videos(

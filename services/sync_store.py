@@ -45,12 +45,20 @@ returning id, slice
 """
 
 # Every taker raises the fence; who took it before writes nothing any more. A take counts as a failure until
-# a page is stored: a sync that kills its worker each time ends.
+# a page is stored: a sync that kills its worker each time ends. Nobody takes it before the time for which it waits,
+# whatever became of the job that waited.
 TAKE = """
 update syncs set fence = fence + 1, status = 'RUNNING', started_at = coalesce(started_at, now()),
   touched_at = now(), attempts = attempts + (attempts = 0 or failures > 0)::int, failures = failures + 1
 where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
+  and (error_retry_at is null or error_retry_at <= now())
 returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, awaited
+"""
+
+EARLY = """
+select error_retry_at - now() + interval '10 milliseconds' from syncs
+where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
+  and error_retry_at > now()
 """
 
 WHO = """
@@ -265,9 +273,9 @@ def person(platform: str, external_id: str) -> str:
 
 
 async def take(
-    connection: Connection, vault: Vault, *, account_id: UUID, livemode: bool, sync_id: UUID, number: int
+    connection: Connection, vault: Vault, account_id: UUID, livemode: bool, sync_id: UUID, number: int
 ) -> Run | None:
-    """Make this taker the only one; None when the slice is over, or the sync, or the creator gone."""
+    """Make this taker the only one; None when the slice is over, or the sync, or the creator gone, or it is EARLY."""
     row = await connection.fetchrow(TAKE, account_id, livemode, sync_id, number)
     if row is None:
         return None

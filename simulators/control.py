@@ -16,7 +16,7 @@ _TOKEN_STATUSES = (200, 400)
 async def turn(request: web.Request) -> web.Response:
     """Turn every knob the JSON object names, in its order; answer with the clock and the waiting faults.
 
-    {"endpoint", "kind", "times"?, "delay"?, "size"?} or {"fault": {...}} adds a fault; {"clear": true} drops all;
+    {"endpoint", "kind", "times"?, "delay"?, "size"?, "retry_after"?} or {"fault": {...}} adds a fault; {"clear": true} drops all;
     {"advance": seconds}; {"profile": name}; {"lifetimes": {"access"?, "refresh"?, "code"?}} in seconds;
     {"token_error_status": 200|400}; {"rate_limit": requests a minute};
     {"spent_lives": seconds that a spent refresh token still buys};
@@ -33,7 +33,8 @@ async def turn(request: web.Request) -> web.Response:
 
 
 def _obey(shared: world.World, orders: Mapping[str, object]) -> None:
-    fault = {name: orders[name] for name in ("endpoint", "kind", "times", "delay", "size") if name in orders}
+    names = ("endpoint", "kind", "times", "delay", "size", "retry_after")
+    fault = {name: orders[name] for name in names if name in orders}
     rest = {name: value for name, value in orders.items() if name not in fault and name != "reason"}
     unknown = set(rest) - set(_KNOBS)
     if unknown or not orders:

@@ -29,13 +29,17 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order. `delay` seconds pass before any kind of it; of "late" before its answer."""
+    """One order. `delay` seconds pass before any kind of it; of "late" before its answer.
+
+    `retry_after` is sent as the header of that name, whatever it is: seconds, or a date.
+    """
 
     endpoint: str
     kind: str
     times: int = 1
     delay: float = 0.0
     size: int = 16 * 2**20
+    retry_after: str | None = None
 
     def __post_init__(self) -> None:
         if self.endpoint not in ENDPOINTS or self.kind not in KINDS:
@@ -49,6 +53,22 @@ async def hold_back(request: web.Request, delay: float) -> None:
     end = asyncio.get_running_loop().time() + delay
     while asyncio.get_running_loop().time() < end and request.transport is not None:  # noqa: ASYNC110 -- aiohttp tells nobody
         await asyncio.sleep(0.02)
+
+
+async def spoiled(request: web.Request, response: web.Response, fault: Fault | None) -> web.Response:
+    """The answer as its fault leaves it."""
+    if fault is None:
+        return response
+    if fault.kind == "late":
+        await hold_back(request, fault.delay)
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = fault.retry_after
+    body = response.body if isinstance(response.body, bytes) else b""
+    if fault.kind == "half_json":
+        response.body = body[: len(body) // 2]
+    if fault.kind == "huge":
+        response.body = body + b" " * fault.size
+    return response
 
 
 class Faults:

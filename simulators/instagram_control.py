@@ -14,7 +14,7 @@ from simulators import instagram_world as worlds
 async def turn(request: web.Request) -> web.Response:
     """Turn every knob the JSON object names, in its order; answer with the clock and the waiting faults.
 
-    {"fault": {"endpoint", "kind", "times"?, "delay"?, "size"?}} adds one; {"clear": true} drops all;
+    {"fault": {"endpoint", "kind", "times"?, "delay"?, "size"?, "retry_after"?}} adds one; {"clear": true} drops all;
     {"advance": seconds}; {"knobs": {name: value}} of `instagram_world.Knobs`; {"disconnect": username} and
     {"erase": username} as if the creator removed every app, or asked for deletion: the callbacks are sent;
     {"hide": media id}; {"show": media id}.

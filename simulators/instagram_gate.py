@@ -31,12 +31,12 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
             response = instagram_wire.graph_refusal(error)
         except instagram_wire.ExchangeError as error:
             response = instagram_wire.exchange_refusal(error)
-        if fault is not None and fault.kind == "late":
-            await faults.hold_back(request, fault.delay)
+        if fault is not None and fault.kind == "missing_data":
+            response.body = b"{}"
         response.headers.update(request.get(USAGE, {}))
         if response.content_type == "application/json":
             response.headers["Cache-Control"] = "private, no-store"
-        return response if fault is None else _spoiled(response, fault)
+        return await faults.spoiled(request, response, fault)
 
     return answer
 
@@ -102,14 +102,3 @@ async def _break(request: web.Request, fault: faults.Fault) -> None:
         if flat:
             raise instagram_wire.ExchangeError("Invalid authorization code")
         raise instagram_wire.GraphError(190, 458)
-
-
-def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
-    body = response.body if isinstance(response.body, bytes) else b""
-    if fault.kind == "half_json":
-        response.body = body[: len(body) // 2]
-    if fault.kind == "huge":
-        response.body = body + b" " * fault.size
-    if fault.kind == "missing_data":
-        response.body = b"{}"
-    return response

@@ -27,12 +27,11 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
                 await _break(request, fault)
             response = await handler(request)
         except tiktok_wire.ResourceError as error:
-            return tiktok_wire.resource_refusal(error, shared.clock.now())
+            response = tiktok_wire.resource_refusal(error, shared.clock.now())
         except tiktok_wire.TokenError as error:
-            return tiktok_wire.token_refusal(error, shared.knobs.token_error_status, shared.clock.now())
-        if fault is not None and fault.kind == "late":
-            await faults.hold_back(request, fault.delay)
-        return response if fault is None else _spoiled(response, fault)
+            status = shared.knobs.token_error_status
+            response = tiktok_wire.token_refusal(error, status, shared.clock.now())
+        return await faults.spoiled(request, response, fault)
 
     return answer
 
@@ -68,12 +67,3 @@ def _dead_token(*, flat: bool) -> Exception:
     if flat:
         return tiktok_wire.TokenError("invalid_grant", "Refresh token is invalid or expired.")
     return tiktok_wire.ResourceError("access_token_invalid")
-
-
-def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
-    body = response.body if isinstance(response.body, bytes) else b""
-    if fault.kind == "half_json":
-        response.body = body[: len(body) // 2]
-    if fault.kind == "huge":
-        response.body = body + b" " * fault.size
-    return response

@@ -28,12 +28,10 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
                 await _break(request, fault)
             response = await handler(request)
         except youtube_wire.Refusal as error:
-            return youtube_wire.refusal(error)
+            response = youtube_wire.refusal(error)
         except youtube_wire.TokenRefusal as error:
-            return youtube_wire.token_refusal(error)
-        if fault is not None and fault.kind == "late":
-            await faults.hold_back(request, fault.delay)
-        return response if fault is None else _spoiled(response, fault)
+            response = youtube_wire.token_refusal(error)
+        return await faults.spoiled(request, response, fault)
 
     return answer
 
@@ -61,12 +59,3 @@ def _dead_token(endpoint: str) -> youtube_wire.TokenRefusal:
     if endpoint == "youtube/revoke":
         return youtube_wire.TokenRefusal("invalid_token", "Token expired or revoked")
     return youtube_wire.TokenRefusal("invalid_grant", "Token has been expired or revoked.")
-
-
-def _spoiled(response: web.Response, fault: faults.Fault) -> web.Response:
-    body = response.body if isinstance(response.body, bytes) else b""
-    if fault.kind == "half_json":
-        response.body = body[: len(body) // 2]
-    if fault.kind == "huge":
-        response.body = body + b" " * fault.size
-    return response

@@ -114,11 +114,16 @@ class Page:
 
 
 class Failure(Exception):
-    """A platform call went wrong. `code` is the platform's own; `log_id` is for its support."""
+    """A platform call went wrong. `code` is the platform's own; `log_id` is for its support.
 
-    def __init__(self, code: str, message: str, *, log_id: str | None = None) -> None:
+    `retry_at`: when the platform lets us come back; None: it did not say.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retry_at: datetime | None = None, log_id: str | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message, self.log_id = code, message, log_id
+        self.code, self.message, self.retry_at, self.log_id = code, message, retry_at, log_id
 
 
 class AuthExpired(Failure):
@@ -134,13 +139,7 @@ class ScopeMissing(Failure):
 
 
 class RateLimited(Failure):
-    """Come back at `retry_at` (None: the platform did not say)."""
-
-    def __init__(
-        self, code: str, message: str, *, retry_at: datetime | None = None, log_id: str | None = None
-    ) -> None:
-        super().__init__(code, message, log_id=log_id)
-        self.retry_at = retry_at
+    """Too many calls: come back at `retry_at`."""
 
 
 class BudgetSpent(RateLimited):
@@ -161,7 +160,7 @@ class Misconfigured(RateLimited):
 
 
 class Transient(Failure):
-    """The platform is away or stumbled: try again."""
+    """The platform is away or stumbled: try again, at `retry_at` where it says so."""
 
 
 class ProviderBug(Failure):

@@ -7,7 +7,8 @@ but that our own app is refused.
 import json as jsonlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib import parse
@@ -42,11 +43,25 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
 
     def retry_at(self, now: datetime) -> datetime | None:
-        """When Retry-After (in seconds) lets us come back; None when the platform did not say."""
-        wait = self.headers.get("Retry-After", "")
-        if not (wait.isascii() and wait.isdigit()):
+        """When Retry-After, seconds or a date, lets us come back; None when the platform did not say."""
+        told = self.headers.get("Retry-After", "")
+        longest = timedelta(seconds=LONGEST_WAIT)
+        if told.isascii() and told.isdigit():
+            return now + min(timedelta(seconds=int(told[:9])), longest)
+        try:
+            moment = parsedate_to_datetime(told)
+        except ValueError:
             return None
-        return now + timedelta(seconds=min(int(wait[:9]), LONGEST_WAIT))
+        # By the platform's own clock, where it tells it: ours may be wrong.
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return now + min(max(aware - self._date(now), timedelta()), longest)
+
+    def _date(self, now: datetime) -> datetime:
+        try:
+            moment = parsedate_to_datetime(self.headers.get("Date", ""))
+        except ValueError:
+            return now
+        return moment if moment.tzinfo else now
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ class Client:
         before: Callable[[], Awaitable[None]] | None = None,
         refuse: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        """One call; with `repeat` a Transient failure is tried again.
+        """One call; with `repeat` a Transient failure is tried again, unless the platform names a time for it.
 
         `repeat` is for calls that only read. A rotating token exchange sent twice kills the grant.
         `refuse` raises what an answer means to its platform; being inside the repetition, its Transient
@@ -115,7 +130,7 @@ class Client:
     def _attempts(self, repeat: bool) -> Any:
         patience = self._patience
         return stamina.retry_context(
-            on=base.Transient,
+            on=_is_worth_repeating,
             attempts=patience.attempts if repeat else 1,
             timeout=None,  # attempts and their own time limit bound it
             wait_initial=patience.wait_initial,
@@ -143,6 +158,10 @@ class Client:
             return Answer(response.status, body, response.headers)
         # Outside the handlers: aiohttp's errors carry the URL, and must not follow as `__context__`.
         raise base.Transient(trouble, f"{call.endpoint}: no whole answer came.")
+
+
+def _is_worth_repeating(failure: Exception) -> bool:
+    return isinstance(failure, base.Transient) and failure.retry_at is None
 
 
 async def _read(response: aiohttp.ClientResponse, call: _Call) -> bytes:

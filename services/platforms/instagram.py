@@ -249,13 +249,13 @@ class Instagram:
 
     def _raise(self, refusal: instagram_wire.Refusal, answer: client.Answer) -> NoReturn:
         told = f"{refusal.message} (HTTP {answer.status})".strip()
-        if refusal.kind is not base.RateLimited:
-            raise refusal.kind(refusal.word, told, log_id=refusal.trace)
         now = self._now()
-        retry_at = answer.retry_at(now) or instagram_wire.usage(answer.headers).retry_at(now)
+        retry_at = answer.retry_at(now)
+        if refusal.kind is base.RateLimited:
+            retry_at = retry_at or instagram_wire.usage(answer.headers).retry_at(now)
         if refusal.blocked:
             retry_at = now + instagram_wire.BLOCKED_WAIT
-        raise base.RateLimited(refusal.word, told, retry_at=retry_at, log_id=refusal.trace)
+        raise refusal.kind(refusal.word, told, retry_at=retry_at, log_id=refusal.trace)
 
     def _wait_for(self, not_before: str | None) -> None:
         """A page whose predecessor reached the limit waits: calls while throttled prolong it."""

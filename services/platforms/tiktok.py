@@ -223,9 +223,7 @@ class TikTok:
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = base.Transient
         told = f"{text} (HTTP {answer.status})".strip()
-        if kind is base.RateLimited:
-            raise base.RateLimited(code, told, retry_at=answer.retry_at(self._now()), log_id=log_id)
-        raise kind(code, told, log_id=log_id)
+        raise kind(code, told, retry_at=answer.retry_at(self._now()), log_id=log_id)
 
     async def _opens(self, tokens: base.Tokens) -> bool:
         """Whether the access token still lives; asking for a field it has no scope for tells as much."""

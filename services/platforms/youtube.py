@@ -250,12 +250,9 @@ class YouTube:
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = base.Transient
         told = f"{text} (HTTP {answer.status})".strip()
-        if kind is base.RateLimited:
-            now = self._now()
-            spent = code in youtube_wire.SPENT
-            retry_at = youtube_wire.midnight(now) if spent else answer.retry_at(now)
-            raise base.RateLimited(code, told, retry_at=retry_at)
-        raise kind(code, told)
+        now = self._now()
+        spent = kind is base.RateLimited and code in youtube_wire.SPENT
+        raise kind(code, told, retry_at=youtube_wire.midnight(now) if spent else answer.retry_at(now))
 
 
 class _NoPlaylist(base.ProviderBug):

@@ -21,7 +21,7 @@ import simulators
 from bench import killing
 from db.session import Database
 from server import worker
-from services import connecting, grants, jobs, platform_events, sync
+from services import connecting, grants, jobs, platform_events, sync, waits
 from services.platforms import base, client, instagram, registry, tiktok, tiktok_signed, youtube
 from services.vault import Vault
 from simulators import webhooks
@@ -212,10 +212,10 @@ async def new_account(database: Database, name: str = "ours") -> UUID:
 
 @pytest.fixture
 async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    monkeypatch.setattr(sync, "WAIT_FIRST", 0.02)
-    monkeypatch.setattr(sync, "THROTTLED_WAIT", 0.0)
+    monkeypatch.setattr(waits, "FIRST", 0.02)
+    monkeypatch.setattr(waits, "THROTTLED", 0.0)
     monkeypatch.setattr(sync, "MOST_FAILURES", 4)
-    monkeypatch.setattr(sync, "SPREAD_FIRST", 0.01)
+    monkeypatch.setattr(waits, "SPREAD_FIRST", 0.01)
     monkeypatch.setattr(jobs, "DEQUEUE_TIMEOUT", timedelta(milliseconds=250))
     monkeypatch.setattr(jobs, "RESTART_SECONDS", 0.1)
     periodics.leave_out(monkeypatch)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.session import raw
-from services import cadence, jobs, lookback, schedule, sync
+from services import cadence, jobs, lookback, schedule, sync, waits
 from services.platforms import base
 from simulators import people
 
@@ -284,23 +284,24 @@ async def test_who_asks_while_a_scheduled_sync_is_read_gets_it_first_and_whole(s
 
 
 def waiter(queued_at):
-    run = type("Run", (), {"queued_at": queued_at, "failures": 0, "pages": 0})
-    return sync._Slice(None, None, None, run, asyncio.Event())
+    return type("Run", (), {"queued_at": queued_at, "failures": 0})
 
 
 def test_waits_are_spread_the_more_the_longer_they_are(monkeypatch):
-    monkeypatch.setattr(sync, "SPREAD_FIRST", 0.5)
-    slice_ = waiter(datetime.now(UTC))
+    monkeypatch.setattr(waits, "SPREAD_FIRST", 0.5)
+    run = waiter(datetime.now(UTC))
     for wait, spread in ((1, 2), (600, 62), (40_000, 3_602)):
         at = datetime.now(UTC) + timedelta(seconds=wait)
-        told = [slice_._wait(base.RateLimited("x", "", retry_at=at)).total_seconds() for _ in range(200)]
+        told = [
+            waits.until_again(base.RateLimited("x", "", retry_at=at), run).total_seconds() for _ in range(200)
+        ]
         assert wait <= min(told)
         assert max(told) <= wait + spread
         assert max(told) - min(told) > spread / 2 * 0.7
 
 
 @pytest.mark.parametrize(
-    ("failure", "days", "waits"),
+    ("failure", "days", "again"),
     [
         (base.BudgetSpent("budget_spent", "", retry_at=datetime.now(UTC)), 400, True),
         (base.RateLimited("quotaExceeded", "", retry_at=datetime.now(UTC)), 3, True),
@@ -309,9 +310,9 @@ def test_waits_are_spread_the_more_the_longer_they_are(monkeypatch):
         (base.Transient("away", ""), 2, False),
     ],
 )
-def test_a_sync_that_only_waits_for_its_turn_is_not_given_up(failure, days, waits):
-    slice_ = waiter(datetime.now(UTC) - days * DAY)
-    assert (slice_._wait(failure) is not None) is waits
+def test_a_sync_that_only_waits_for_its_turn_is_not_given_up(failure, days, again):
+    run = waiter(datetime.now(UTC) - days * DAY)
+    assert (waits.until_again(failure, run) is not None) is again
 
 
 async def test_a_spent_budget_puts_a_sync_off_without_counting_as_a_failure(stage, monkeypatch):

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from db.session import raw
-from services import errors, events, grants, jobs, sync, sync_store
+from services import errors, events, grants, jobs, schedule, sync, sync_store, waits
 from services.platforms import base, tiktok
 from simulators import people
 
@@ -172,7 +173,7 @@ async def test_each_fault_ends_as_it_should(stage, endpoint, kind, more, status,
 
 
 async def test_a_throttled_sync_says_when_it_goes_on(stage, monkeypatch):
-    monkeypatch.setattr(sync, "THROTTLED_WAIT", 30.0)
+    monkeypatch.setattr(waits, "THROTTLED", 30.0)
     completed = await stage.connect("sim.twenty")
     stage.fault("user/info", "status_429")
     async with stage.working():
@@ -184,6 +185,37 @@ async def test_a_throttled_sync_says_when_it_goes_on(stage, monkeypatch):
         assert (row["status"], row["error_code"], row["failures"]) == ("RUNNING", "THROTTLED", 0)
         await stage.until(f"select 1 from {jobs.TABLE} where execute_after > now() + interval '10 s'")
     assert row["id"] == completed.sync_id
+
+
+IN_AN_HOUR = datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("kind", ["status_429", "status_500"])
+@pytest.mark.parametrize("told", ["3600", format_datetime(IN_AN_HOUR, usegmt=True)])
+@pytest.mark.parametrize("platform", ["TIKTOK", "INSTAGRAM", "YOUTUBE"])
+async def test_nobody_calls_before_the_time_the_platform_names(stage, queued, platform, kind, told):
+    completed = await stage.connect("sim.twenty", platform=platform)
+    endpoint = {"TIKTOK": "user/info", "INSTAGRAM": "me", "YOUTUBE": "youtube/channels"}[platform]
+    order = stage.instagram_fault if platform == "INSTAGRAM" else stage.fault
+    order(endpoint, kind, retry_after=told)
+    payload = sync.job(stage.account, False, completed.sync_id, 0)[0]
+    arguments = (stage.database, stage.vault, stage.platforms, payload)
+    wait = await sync.run_slice(*arguments)
+    assert timedelta(minutes=58) < wait < timedelta(minutes=67)
+    # Its worker is killed before the engine knows how long to wait: whoever takes the job next asks nobody.
+    fence = await stage.value("select fence from syncs")
+    assert timedelta(minutes=58) < await sync.run_slice(*arguments) < timedelta(minutes=67)
+    assert await stage.value("select fence from syncs") == fence
+    # Its job is lost: none is made before the time is over.
+    await stage.execute(f"delete from {jobs.TABLE}")
+    await stage.execute("update syncs set touched_at = now() - interval '2 minutes'")
+    async with stage.database.write() as session:
+        assert await schedule.sweep(session) == 0
+    await stage.execute("update syncs set error_retry_at = now()")
+    async with stage.working():
+        async with stage.database.write() as session:
+            assert await schedule.sweep(session) == 1
+        assert (await stage.ended(completed.sync_id))["status"] == "SUCCEEDED"
 
 
 async def test_a_creator_who_left_at_the_platform_needs_to_connect_again(stage):

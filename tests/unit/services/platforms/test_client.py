@@ -161,11 +161,39 @@ async def test_no_failure_shows_a_url_a_token_or_a_form(http, platform, raw, cap
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("30", 30), ("999999999999999999999", 86_400), ("", None), ("-5", None), ("soon", None), ("²", None)],
+    [
+        ("30", 30),
+        ("999999999999999999999", 86_400),
+        ("Fri, 20 Nov 2026 00:00:30 GMT", 30),
+        ("Friday, 20-Nov-26 00:00:30 GMT", 30),
+        ("Fri Nov 20 00:00:30 2026", 30),
+        ("Thu, 19 Nov 2026 23:00:00 GMT", 0),
+        ("Fri, 20 Nov 2099 00:00:30 GMT", 86_400),
+        ("Fri, 99 Nov 2026 00:00:30 GMT", None),
+        ("", None),
+        ("-5", None),
+        ("soon", None),
+        ("²", None),
+    ],
 )
-def test_retry_after_is_read_in_seconds_and_bounded(header, seconds):
+def test_retry_after_is_read_as_seconds_or_as_a_date_and_bounded(header, seconds):
     at = client.Answer(429, None, {"Retry-After": header}).retry_at(NOW)
     assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_a_date_in_retry_after_counts_from_the_platforms_own_clock():
+    headers = {"Retry-After": "Fri, 20 Nov 2026 05:00:30 GMT", "Date": "Fri, 20 Nov 2026 05:00:00 GMT"}
+    assert client.Answer(503, None, headers).retry_at(NOW) == NOW + timedelta(seconds=30)
+
+
+async def test_a_stumble_that_names_a_time_is_not_repeated_before_it(http, platform):
+    def refuse(answer):
+        raise base.Transient("away", "away", retry_at=answer.retry_at(NOW))
+
+    platform.say({}, status=503, headers={"Retry-After": "7"})
+    with pytest.raises(base.Transient) as caught:
+        await get(http, platform, repeat=True, refuse=refuse)
+    assert (len(platform.asked), caught.value.retry_at) == (1, NOW + timedelta(seconds=7))
 
 
 def test_an_answers_repr_hides_what_it_carries():
