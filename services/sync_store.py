@@ -52,7 +52,8 @@ update syncs set fence = fence + 1, status = 'RUNNING', started_at = coalesce(st
   touched_at = now(), attempts = attempts + (attempts = 0 or failures > 0)::int, failures = failures + 1
 where account_id = $1 and livemode = $2 and id = $3 and slice = $4 and status in ('QUEUED', 'RUNNING')
   and (error_retry_at is null or error_retry_at <= now())
-returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, awaited
+returning creator_id, fence, slice, cursor::text as cursor, failures, queued_at, videos_seen, trigger, awaited,
+  old.error_retry_at - old.touched_at as waited
 """
 
 EARLY = """
@@ -246,6 +247,7 @@ class Run:
     read_deep_at: datetime | None
     read_whole_at: datetime | None
     failures: int
+    waited: timedelta | None
     queued_at: datetime
     seen: int
     digests: tuple[bytes, ...]
@@ -300,6 +302,7 @@ async def take(
         read_deep_at=who["read_deep_at"],
         read_whole_at=who["read_whole_at"],
         failures=row["failures"],
+        waited=row["waited"],
         queued_at=row["queued_at"],
         seen=row["videos_seen"],
         digests=vault.digests(person(who["platform"], who["external_id"]), "tombstone"),

@@ -213,7 +213,7 @@ async def new_account(database: Database, name: str = "ours") -> UUID:
 @pytest.fixture
 async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(waits, "FIRST", 0.02)
-    monkeypatch.setattr(waits, "THROTTLED", 0.0)
+    monkeypatch.setattr(waits, "THROTTLED_FIRST", 0.0)
     monkeypatch.setattr(sync, "MOST_FAILURES", 4)
     monkeypatch.setattr(waits, "SPREAD_FIRST", 0.01)
     monkeypatch.setattr(jobs, "DEQUEUE_TIMEOUT", timedelta(milliseconds=250))

@@ -284,7 +284,7 @@ async def test_who_asks_while_a_scheduled_sync_is_read_gets_it_first_and_whole(s
 
 
 def waiter(queued_at):
-    return type("Run", (), {"queued_at": queued_at, "failures": 0})
+    return type("Run", (), {"queued_at": queued_at, "failures": 0, "waited": None})
 
 
 def test_waits_are_spread_the_more_the_longer_they_are(monkeypatch):

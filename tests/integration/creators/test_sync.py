@@ -173,7 +173,7 @@ async def test_each_fault_ends_as_it_should(stage, endpoint, kind, more, status,
 
 
 async def test_a_throttled_sync_says_when_it_goes_on(stage, monkeypatch):
-    monkeypatch.setattr(waits, "THROTTLED", 30.0)
+    monkeypatch.setattr(waits, "THROTTLED_FIRST", 30.0)
     completed = await stage.connect("sim.twenty")
     stage.fault("user/info", "status_429")
     async with stage.working():
@@ -181,10 +181,34 @@ async def test_a_throttled_sync_says_when_it_goes_on(stage, monkeypatch):
             while not (row := await stage.one("select * from syncs"))["error_retry_at"]:
                 await asyncio.sleep(0.05)
         wait = row["error_retry_at"] - datetime.now(UTC)
-        assert timedelta(seconds=15) < wait < timedelta(seconds=35)
+        assert timedelta(seconds=15) < wait < timedelta(seconds=65)
         assert (row["status"], row["error_code"], row["failures"]) == ("RUNNING", "THROTTLED", 0)
         await stage.until(f"select 1 from {jobs.TABLE} where execute_after > now() + interval '10 s'")
     assert row["id"] == completed.sync_id
+
+
+async def test_who_is_throttled_again_and_again_without_a_time_waits_ever_longer_until_a_page_came(
+    stage, monkeypatch
+):
+    monkeypatch.setattr(waits, "THROTTLED_FIRST", 60.0)
+    monkeypatch.setattr(waits.random, "uniform", lambda _least, most: most)
+    completed = await stage.connect("sim.burst")
+    payload = sync.job(stage.account, False, completed.sync_id, 0)[0]
+    told = []
+    stage.fault("user/info", "status_429", times=5)
+    while stage.world.faults.waiting():
+        wait = await sync.run_slice(stage.database, stage.vault, stage.platforms, payload)
+        told.append(round(wait.total_seconds()))
+        await stage.execute(
+            "update syncs set touched_at = touched_at - $1::interval, error_retry_at = error_retry_at - $1::interval",
+            wait + timedelta(seconds=1),
+        )
+    assert told == [120, 360, 1_080, 1_800, 1_800]
+    assert await sync.run_slice(stage.database, stage.vault, stage.platforms, payload) is None
+    stage.fault("video/list", "status_429")
+    payload = {**payload, "slice": 1}
+    wait = await sync.run_slice(stage.database, stage.vault, stage.platforms, payload)
+    assert round(wait.total_seconds()) == 120
 
 
 IN_AN_HOUR = datetime.now(UTC) + timedelta(hours=1)
