@@ -6,7 +6,7 @@ import aiohttp
 
 from server import outside
 from server.settings import TEST_CLIENT, Settings
-from services import budgets
+from services import budgets, pauses
 from services.platforms import base, registry
 from services.platforms.client import Client
 from services.platforms.instagram import Instagram
@@ -23,14 +23,17 @@ def build(settings: Settings, http: aiohttp.ClientSession, meters: budgets.Budge
     client = Client(http)
     connectors: dict[tuple[str, bool], base.Connector] = {}
     for livemode, apps in ((False, _test_apps(settings)), (True, _live_apps(settings))):
+        gates = {name: pauses.Gate(meters.database, name, livemode) for name in apps}
         if "TIKTOK" in apps:
             spend = meters.a_minute("TIKTOK", livemode, settings.tiktok_requests_per_minute)
-            connectors["TIKTOK", livemode] = TikTok(apps["TIKTOK"], client, spend=spend)
+            connectors["TIKTOK", livemode] = TikTok(apps["TIKTOK"], client, spend=spend, gate=gates["TIKTOK"])
         if "INSTAGRAM" in apps:  # counts nothing: Instagram's answers say how much is left
-            connectors["INSTAGRAM", livemode] = Instagram(apps["INSTAGRAM"], client)
+            connectors["INSTAGRAM", livemode] = Instagram(apps["INSTAGRAM"], client, gate=gates["INSTAGRAM"])
         if "YOUTUBE" in apps:
             units = meters.a_pacific_day("YOUTUBE", livemode, settings.youtube_units_per_day)
-            connectors["YOUTUBE", livemode] = YouTube(apps["YOUTUBE"], client, spend=units)
+            connectors["YOUTUBE", livemode] = YouTube(
+                apps["YOUTUBE"], client, spend=units, gate=gates["YOUTUBE"]
+            )
     return registry.Platforms(connectors, outside.oembeds(settings, client))
 
 

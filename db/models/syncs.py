@@ -84,6 +84,17 @@ class PlatformBudget(Table):
     used: Mapped[list[int]]
 
 
+class PlatformPause(Table):
+    """Until when nobody calls an endpoint of a platform; "" is all of them. Global: the limit is our app's."""
+
+    __tablename__ = "platform_pauses"
+    __table_args__ = (PrimaryKeyConstraint("platform", "livemode", "endpoint"),)
+    platform: Mapped[str]
+    livemode: Mapped[bool]
+    endpoint: Mapped[str]
+    until: Mapped[datetime]
+
+
 class PlatformRefusal(Table):
     """How often a platform was asked with a grant, and refused it definitively. Global: a wave knows no account."""
 

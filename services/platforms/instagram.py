@@ -5,6 +5,7 @@ that one sixty days', and there is no refresh token: the long one is exchanged f
 lives. The same code serves live and test mode: only the `base.App` differs.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from urllib import parse
 
 import aiohttp
 
-from services.platforms import base, client, instagram_insights, instagram_wire, values
+from services.platforms import base, client, gates, instagram_insights, instagram_wire, values
 
 SCOPES = (instagram_wire.BASIC, instagram_wire.INSIGHTS)
 VERSION = "v25.0"
@@ -48,10 +49,12 @@ class Instagram:
         *,
         scopes: tuple[str, ...] = SCOPES,
         page_size: int = PAGE_SIZE,
+        gate: gates.Gate | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.scopes = scopes
         self._app, self._http, self._now, self._page_size = app, http, now, page_size
+        self._gate = gate or gates.Open()
         self._token_url = app.token_url or app.api_url
 
     def begin(self, state: str, redirect_uri: str) -> base.Authorization:
@@ -231,15 +234,25 @@ class Instagram:
         name: str = "",
         repeat: bool = True,
     ) -> client.Answer:
-        return await self._http.send(
-            method,
-            self._app.api_url + path,
-            endpoint=f"instagram {name or path}",
-            params=query,
-            bearer=tokens.access_token,
-            repeat=repeat,
-            refuse=self._refuse,
-        )
+        try:
+            answer = await self._http.send(
+                method,
+                self._app.api_url + path,
+                endpoint=f"instagram {name or path}",
+                params=query,
+                bearer=tokens.access_token,
+                repeat=repeat,
+                before=functools.partial(self._gate.enter, name or path),
+                refuse=self._refuse,
+            )
+        except base.RateLimited as failure:
+            if failure.code.partition("/")[0] in instagram_wire.OF_THE_APP:
+                await self._gate.close(gates.EVERYTHING, failure.retry_at or self._now() + gates.UNNAMED)
+            raise
+        app = instagram_wire.app_usage(answer.headers)
+        if app.percent >= instagram_wire.STOP_AT:
+            await self._gate.close(gates.EVERYTHING, app.retry_at(self._now()))
+        return answer
 
     def _refuse(self, answer: client.Answer, *, exchange: bool = False) -> None:
         """Raise what an answer means: by the body's code, whatever the status."""

@@ -107,6 +107,9 @@ ERRORS: Mapping[int, type[base.Failure]] = {
     **dict.fromkeys(range(80_000, 80_015), base.RateLimited),  # business use cases; 80002 is Instagram's
 }
 
+OF_THE_APP = frozenset({"4", f"http_{HTTPStatus.TOO_MANY_REQUESTS.value}"})
+"""Limits that all creators' calls count against; the others are an account's own."""
+
 # The code exchange has an error shape of its own, and one word for a spent code and for a wrong app.
 FLAT_ERRORS: Mapping[str, type[base.Failure]] = {
     "OAuthException": base.ReconnectRequired,
@@ -206,6 +209,12 @@ def usage(headers: Mapping[str, str]) -> Usage:
         minutes = max(minutes, _whole(row.get("estimated_time_to_regain_access")))
     longest = int(LONGEST_WAIT.total_seconds()) // 60
     return Usage(percent, timedelta(minutes=min(minutes, longest)) if minutes else None)
+
+
+def app_usage(headers: Mapping[str, str]) -> Usage:
+    """What all creators' calls have used up together."""
+    name = "X-App-Usage"
+    return usage({name: headers[name]} if name in headers else {})
 
 
 def _rows(headers: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:

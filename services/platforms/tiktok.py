@@ -16,7 +16,7 @@ from urllib import parse
 
 from oauthlib import oauth2
 
-from services.platforms import base, client, tiktok_wire
+from services.platforms import base, client, gates, tiktok_wire
 
 SCOPES = ("user.info.basic", "user.info.profile", "user.info.stats", "video.list")
 
@@ -66,10 +66,12 @@ class TikTok:
         *,
         scopes: tuple[str, ...] = SCOPES,
         spend: Spend = unmetered,
+        gate: gates.Gate | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.scopes = scopes
         self._app, self._http, self._spend, self._now = app, http, spend, now
+        self._gate = gate or gates.Open()
 
     def begin(self, state: str, redirect_uri: str) -> base.Authorization:
         """Where to send the browser. The redirect is sent as given: TikTok matches it exactly."""
@@ -198,18 +200,28 @@ class TikTok:
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """`data` of a resource. Both resources only read, the POST too: safe to repeat."""
-        answer = await self._http.send(
-            method,
-            self._app.api_url + path,
-            endpoint=f"tiktok {path}",
-            params={"fields": ",".join(fields)},
-            json=body,
-            bearer=tokens.access_token,
-            repeat=True,
-            before=functools.partial(self._spend, path),
-            refuse=lambda answer: self._refuse(answer, RESOURCE_STATUSES),
-        )
+        try:
+            answer = await self._http.send(
+                method,
+                self._app.api_url + path,
+                endpoint=f"tiktok {path}",
+                params={"fields": ",".join(fields)},
+                json=body,
+                bearer=tokens.access_token,
+                repeat=True,
+                before=functools.partial(self._claim, path),
+                refuse=lambda answer: self._refuse(answer, RESOURCE_STATUSES),
+            )
+        except base.BudgetSpent:
+            raise
+        except base.RateLimited as failure:  # each resource has a limit of its own, which is the app's
+            await self._gate.close(path, failure.retry_at or self._now() + gates.UNNAMED)
+            raise
         return tiktok_wire.as_object(tiktok_wire.as_object(answer.body, "the answer").get("data"), "data")
+
+    async def _claim(self, path: str) -> None:
+        await self._gate.enter(path)
+        await self._spend(path)
 
     def _refuse(self, answer: client.Answer, statuses: Mapping[int, type[base.Failure]]) -> None:
         """Raise what an answer means: by the body's code, whatever the status; by status where it has none.

@@ -16,7 +16,7 @@ from urllib import parse
 
 from oauthlib import oauth2
 
-from services.platforms import base, client, values, youtube_wire
+from services.platforms import base, client, gates, values, youtube_wire
 
 READONLY = "https://www.googleapis.com/auth/youtube.readonly"
 SCOPES = (READONLY,)
@@ -62,10 +62,12 @@ class YouTube:
         *,
         scopes: tuple[str, ...] = SCOPES,
         spend: Spend = unmetered,
+        gate: gates.Gate | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.scopes = scopes
         self._app, self._http, self._spend, self._now = app, http, spend, now
+        self._gate = gate or gates.Open()
         self._token_url = app.token_url or app.api_url
 
     def begin(self, state: str, redirect_uri: str) -> base.Authorization:
@@ -209,6 +211,7 @@ class YouTube:
             answered += 1
             self._refuse(answer, paging="pageToken" in params)
 
+        await self._gate.enter(path)
         await self._spend(UNITS_A_CALL)
         try:
             answer = await self._http.send(
@@ -220,6 +223,10 @@ class YouTube:
                 repeat=True,
                 refuse=refuse,
             )
+        except base.RateLimited as failure:
+            if failure.code not in youtube_wire.OF_THE_CREATOR:
+                await self._gate.close(gates.EVERYTHING, failure.retry_at or self._now() + gates.UNNAMED)
+            raise
         finally:
             if answered > 1:
                 with contextlib.suppress(base.RateLimited):  # they are spent; the next call hears of it

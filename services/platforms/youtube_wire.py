@@ -124,6 +124,9 @@ TOKEN_ERRORS: Mapping[str, type[base.Failure]] = {
 # The day's units are spent: nothing but the next midnight helps.
 SPENT = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 
+# A limit of one creator's: the app may go on.
+OF_THE_CREATOR = frozenset({"userRateLimitExceeded"})
+
 REASONS: Mapping[str, type[base.Failure]] = {
     **dict.fromkeys(SPENT, base.RateLimited),
     **dict.fromkeys(("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"), base.RateLimited),

@@ -155,3 +155,66 @@ async def test_the_servers_own_connectors_claim_what_they_send(stage, tmp_path):
         ("TIKTOK", False, "/v2/video/list/"): 1,
         ("YOUTUBE", False, "units"): 4,
     }
+
+
+async def others(stage, tmp_path):
+    """The connectors of two processes."""
+    settings = Settings(data_dir=tmp_path, simulator_url=stage.url.removesuffix("/tiktok"))
+    return [connectors.build(settings, stage.session, budgets.Budgets(stage.database)) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "endpoint", "more", "least", "closed"),
+    [
+        ("TIKTOK", "user/info", {"retry_after": "600"}, 590, {"profile"}),
+        ("TIKTOK", "user/info", {}, 20, {"profile"}),
+        ("YOUTUBE", "youtube/channels", {"retry_after": "600"}, 590, {"profile", "videos"}),
+        ("INSTAGRAM", "me", {}, 400, {"profile", "videos"}),  # as its headers say
+    ],
+)
+async def test_what_one_is_told_to_wait_all_of_ours_wait(
+    stage, tmp_path, platform, endpoint, more, least, closed
+):
+    completed = await stage.connect("sim.single", platform=platform)
+    tokens = (await stage.held(completed.creator_id)).tokens
+    one, other = [built.connector(platform, False) for built in await others(stage, tmp_path)]
+    order = stage.instagram_fault if platform == "INSTAGRAM" else stage.fault
+    order(endpoint, "status_429", **more)
+    with pytest.raises(base.RateLimited):
+        await one.profile(tokens)
+    for name, call in (
+        ("profile", other.profile(tokens)),
+        ("videos", other.videos(tokens, None)),
+        ("profile", one.profile(tokens)),
+    ):
+        if name not in closed:
+            await call
+            continue
+        with pytest.raises(base.BudgetSpent) as caught:
+            await call
+        assert (caught.value.retry_at - datetime.now(UTC)).total_seconds() > least
+    await stage.execute("update platform_pauses set until = now()")
+    one, _ = [built.connector(platform, False) for built in await others(stage, tmp_path)]
+    await one.profile(tokens)
+
+
+async def test_an_instagram_app_that_is_used_up_stops_for_everybody_and_an_account_only_for_itself(
+    stage, tmp_path
+):
+    completed = await stage.connect("sim.single", platform="INSTAGRAM")
+    tokens = (await stage.held(completed.creator_id)).tokens
+    one, other = [built.connector("INSTAGRAM", False) for built in await others(stage, tmp_path)]
+    knobs = stage.instagram.knobs
+    knobs.account_calls = 1
+    stage.instagram.meter._calls.clear()
+    await one.profile(tokens)  # the account's last call
+    with pytest.raises(base.RateLimited) as caught:
+        await other.profile(tokens)
+    assert not isinstance(caught.value, base.BudgetSpent)
+    assert await stage.value("select count(*) from platform_pauses") == 0
+    knobs.account_calls, knobs.app_calls = 100_000, 1
+    stage.instagram.meter._calls.clear()
+    await one.profile(tokens)
+    other = (await others(stage, tmp_path))[0].connector("INSTAGRAM", False)
+    with pytest.raises(base.BudgetSpent):
+        await other.profile(tokens)
