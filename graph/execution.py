@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import structlog
 from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from strawberry import Info
@@ -22,6 +23,8 @@ from graph.policy import FREE
 from graph.scalars import instant
 from graph.schema import Engine
 from services import callers, credits, errors, key_terms
+
+log = structlog.get_logger()
 
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
 UNTOLD = {"UNAUTHENTICATED"}
@@ -148,13 +151,25 @@ async def _answered(
 
 
 async def _read(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
+    failure: Exception | None = None
     if engine.compiles and compiled.applies(context.operation.roots(context.variables)):
         done = await _run_compiled(context)
-        if done is not None:
+        if isinstance(done, ExecutionResult):
             return await settled(context, quote, done, started, path="compiled")
+        failure = done
     async with asyncio.timeout(in_time.SECONDS):
         result = await _run(engine, context)
+    if failure is not None and not result.errors:
+        read_twice(failure, context.asked.request_id)
     return await settled(context, quote, result, started, path="ordinary")
+
+
+def read_twice(failure: Exception, request_id: str) -> None:
+    """What failed compiled and not otherwise was read twice: a connection was lost, or the compiled path is wrong.
+
+    Nobody would notice: the answer is right. Its kind alone is told, as its words may hold what was asked.
+    """
+    log.warning("compiled.failed", kind=type(failure).__name__, request_id=request_id)
 
 
 async def _changed(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
@@ -250,8 +265,8 @@ def check_creators(caller: callers.Caller, quote: quoting.Quote) -> None:
         )
 
 
-async def _run_compiled(context: Context) -> ExecutionResult | None:
-    """The compiled path's answer; None where something failed: the ordinary path then says what, in its place.
+async def _run_compiled(context: Context) -> ExecutionResult | Exception:
+    """The compiled path's answer, or what failed: the ordinary path then says it, in its place.
 
     Its data is JSON already: while the answer waits to be settled, bytes cost nothing to keep, objects a walk.
     """
@@ -260,8 +275,8 @@ async def _run_compiled(context: Context) -> ExecutionResult | None:
         return ExecutionResult(data)
     except TimeoutError as error:
         raise reporting.late() from error  # the database's own time is over: no second try
-    except Exception:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
-        return None
+    except Exception as error:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
+        return error
 
 
 async def _run(engine: Engine, context: Context) -> ExecutionResult:

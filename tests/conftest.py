@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from db import embedded, migrate
 from db.session import Database, open_database
+from graph import execution
 from tests.clones import TEMPLATE, Clones
 from tests.shell import Shell, opened
 
@@ -97,6 +98,23 @@ def plain_logs() -> None:
     *before, _ = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*before, plain])
+
+
+@pytest.fixture(autouse=True)
+def nothing_read_twice(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A compiled path that is wrong would go unnoticed: what fails there is read again, and answered."""
+    heard: list[Exception] = []
+    tell = execution.read_twice
+
+    def told(failure: Exception, request_id: str) -> None:
+        heard.append(failure)
+        tell(failure, request_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "read_twice", told)
+        yield
+    if heard and not request.node.get_closest_marker("read_twice"):
+        raise AssertionError("The compiled path failed where the ordinary one did not.") from heard[0]
 
 
 @pytest.fixture(scope="session")
