@@ -43,9 +43,6 @@ update oauth_states set status = $4, creator_id = $5, sync_id = $6, error_code =
 where state_hash = $1 and account_id = $2 and livemode = $3 and status = 'PENDING'
 """
 
-# Who is connected again may be written about again.
-UNBURY = "delete from tombstones where account_id = $1 and livemode = $2 and digest = any($3::bytea[])"
-
 FORGET = "delete from oauth_states where expires_at < $1"
 
 

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import connect_store, errors, grants, orphans, sync, sync_store, sync_values
+from services import connect_store, errors, grants, orphans, sync, sync_store, sync_values, tombstones
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -293,8 +293,8 @@ async def _store(
     )
     whose = grants.Whose(claimed.account_id, claimed.livemode, creator_id)
     await grants.store(connection, vault, whose, tokens, now)
-    digests = vault.digests(sync_store.person(claimed.platform, profile.external_id), "tombstone")
-    await connection.execute(connect_store.UNBURY, claimed.account_id, claimed.livemode, list(digests))
+    digests = tombstones.digests(vault, claimed.platform, profile.external_id)
+    await connection.execute(tombstones.UNBURY, claimed.account_id, claimed.livemode, list(digests))
     first = await sync.request(session, *whose.key, "CONNECT")
     completed = claimed.ended("CONNECTED", creator_id=creator_id, sync_id=first.sync_id)
     await connect_store.record(connection, completed)

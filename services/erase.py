@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection, Database, raw
-from services import errors, events, grants, jobs, public_videos, revocations, sync_store
+from services import errors, events, grants, jobs, public_videos, revocations, tombstones
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -47,11 +47,6 @@ ERASE = {
     "answers": "delete from idempotent_answers where account_id = $1 and livemode = $2 and creator_id = $3",
     "creators": "delete from creators where account_id = $1 and livemode = $2 and id = $3",
 }
-
-BURY = """
-insert into tombstones (account_id, livemode, digest) values ($1, $2, $3)
-on conflict (account_id, livemode, digest) do update set at = now()
-"""
 
 log = structlog.get_logger(__name__)
 
@@ -183,8 +178,8 @@ async def _erase(
     ids = [found["id"] for found in await connection.fetch(SYNCS, *whose.key)]
     payloads = await jobs.forget(connection, ids)
     gone = {name: await _delete(connection, statement, whose) for name, statement in ERASE.items()}
-    person = sync_store.person(row["platform"], row["external_id"])
-    await connection.execute(BURY, whose.account_id, whose.livemode, vault.digest(person, "tombstone"))
+    digest = tombstones.digest(vault, row["platform"], row["external_id"])
+    await connection.execute(tombstones.BURY, whose.account_id, whose.livemode, digest)
     if outcome == "PENDING_RETRY" and held is not None:
         await revocations.remember(
             session,

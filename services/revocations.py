@@ -1,6 +1,7 @@
 """Revocations that are still to be had from a platform: tokens alone, sealed, tried again for seven days.
 
-Nothing of the person is kept beside them, and they go as soon as the platform has said that they are dead.
+Of the person only what their tombstone says is kept beside them. They go as soon as the platform has said that they
+are dead, or the person has connected again: at the platform there is one consent, and revoking would end the new one.
 """
 
 import json
@@ -14,7 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Database, raw
-from services import errors, jobs
+from services import errors, jobs, tombstones
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -53,7 +54,11 @@ async def remember(
     revocation_id: UUID = await connection.fetchval("select uuidv7()")
     key = (account_id, livemode, revocation_id)
     await connection.execute(
-        REMEMBER, *key, platform, _seal(vault, revocation_id, account_id, tokens), RETRY_FIRST
+        REMEMBER,
+        *key,
+        platform,
+        _seal(vault, revocation_id, account_id, tokens, _digest(vault, platform, tokens)),
+        RETRY_FIRST,
     )
     await jobs.enqueue(session, jobs.RETRY_REVOCATION, *job(*key), delay=RETRY_FIRST)
 
@@ -61,13 +66,14 @@ async def remember(
 async def retry(
     database: Database, vault: Vault, platforms: registry.Platforms, payload: Mapping[str, Any]
 ) -> timedelta | None:
-    """Try once more to revoke. None: revoked, or given up after 7 days; else how long to wait."""
+    """Try once more to revoke. None: revoked, or given up (after 7 days, or for who is back); else how long to wait."""
     key = (UUID(payload["account_id"]), payload["livemode"], UUID(payload["revocation_id"]))
     async with database.write() as session:
         row = await (await raw(session)).fetchrow(TRY, *key, RETRY_FIRST, RETRY_MOST)
     if row is None:
         return None
     over = datetime.now(UTC) - row["created_at"] > RETRY_FOR
+    over = over or await _is_back(database, vault, key, row)
     if not over and not await _revoked(database, vault, platforms, key, row):
         again: timedelta = row["again"]
         return again * (0.9 + random.random() / 5)  # noqa: S311 -- spreads, hides nothing
@@ -87,6 +93,16 @@ def job(account_id: UUID, livemode: bool, revocation_id: UUID) -> tuple[Mapping[
     return payload, f"{revocation_id}:revoke"
 
 
+async def _is_back(database: Database, vault: Vault, key: tuple[UUID, bool, UUID], row: Any) -> bool:
+    """Whether the person has connected again: then their tombstone is gone."""
+    account_id, livemode, revocation_id = key
+    _, digest = _open(vault, revocation_id, account_id, row["tokens"])
+    if digest is None:
+        return False
+    async with database.read() as connection:
+        return await connection.fetchval(tombstones.LIES, account_id, livemode, digest) is None
+
+
 async def _revoked(
     database: Database,
     vault: Vault,
@@ -96,7 +112,7 @@ async def _revoked(
 ) -> bool:
     """Whether the grant is dead at its platform now."""
     account_id, livemode, revocation_id = key
-    tokens = _open(vault, revocation_id, account_id, row["tokens"])
+    tokens, digest = _open(vault, revocation_id, account_id, row["tokens"])
     try:
         connector = platforms.connector(row["platform"], livemode)
         try:
@@ -104,7 +120,7 @@ async def _revoked(
         except base.AuthExpired:
             fresh = await connector.refresh(tokens)  # rotates: kept before it is used
             async with database.write() as session:
-                sealed = _seal(vault, revocation_id, account_id, fresh)
+                sealed = _seal(vault, revocation_id, account_id, fresh, digest)
                 await (await raw(session)).execute(KEEP, *key, sealed)
             await connector.revoke(fresh)
     except base.ReconnectRequired:
@@ -119,27 +135,39 @@ def _place(account_id: UUID, revocation_id: UUID) -> str:
     return f"revocation:{account_id}:{revocation_id}"
 
 
-def _seal(vault: Vault, revocation_id: UUID, account_id: UUID, tokens: base.Tokens) -> bytes:
+def _digest(vault: Vault, platform: str, tokens: base.Tokens) -> bytes | None:
+    person = tokens.external_id
+    return None if person is None else tombstones.digest(vault, platform, person)
+
+
+def _seal(
+    vault: Vault, revocation_id: UUID, account_id: UUID, tokens: base.Tokens, digest: bytes | None
+) -> bytes:
     plain = {
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
         "expires_at": tokens.expires_at and tokens.expires_at.isoformat(),
         "refresh_expires_at": tokens.refresh_expires_at and tokens.refresh_expires_at.isoformat(),
         "scopes": tokens.scopes,
+        "digest": digest and digest.hex(),
     }
     return vault.seal(json.dumps(plain), _place(account_id, revocation_id))
 
 
-def _open(vault: Vault, revocation_id: UUID, account_id: UUID, sealed: bytes) -> base.Tokens:
+def _open(
+    vault: Vault, revocation_id: UUID, account_id: UUID, sealed: bytes
+) -> tuple[base.Tokens, bytes | None]:
     plain = json.loads(vault.open(sealed, _place(account_id, revocation_id)))
     ends: dict[str, Any] = {
         name: plain[name] and datetime.fromisoformat(plain[name])
         for name in ("expires_at", "refresh_expires_at")
     }
-    return base.Tokens(
+    told = plain.get("digest")
+    tokens = base.Tokens(
         access_token=plain["access_token"],
         refresh_token=plain["refresh_token"],
         scopes=tuple(plain["scopes"]),
         external_id=None,  # nothing of the person stays
         **ends,
     )
+    return tokens, told and bytes.fromhex(told)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from db.session import Connection
-from services import cadence, events, grants, lookback, refusals, sync_values
+from services import cadence, events, grants, lookback, refusals, sync_values, tombstones
 from services.platforms import base
 from services.vault import Vault
 
@@ -269,11 +269,6 @@ class Standing:
     back_to: datetime | None
 
 
-def person(platform: str, external_id: str) -> str:
-    """What a tombstone is the digest of."""
-    return f"{platform}:{external_id}"
-
-
 async def take(
     connection: Connection, vault: Vault, account_id: UUID, livemode: bool, sync_id: UUID, number: int
 ) -> Run | None:
@@ -305,7 +300,7 @@ async def take(
         waited=row["waited"],
         queued_at=row["queued_at"],
         seen=row["videos_seen"],
-        digests=vault.digests(person(who["platform"], who["external_id"]), "tombstone"),
+        digests=tombstones.digests(vault, who["platform"], who["external_id"]),
     )
 
 

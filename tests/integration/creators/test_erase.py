@@ -207,6 +207,19 @@ async def test_a_reconnect_between_revoking_and_erasing_is_revoked_too(stage, mo
     assert not stage.world.state.refresh_hashes()  # neither the first consent nor the second lives there
 
 
+@pytest.mark.parametrize("platform", REVOKING)
+async def test_who_connects_again_before_the_retry_keeps_the_new_consent(stage, monkeypatch, platform):
+    monkeypatch.setattr(revocations, "RETRY_FIRST", timedelta(milliseconds=200))
+    first = await stage.connect("sim.single", platform=platform)
+    (stage.instagram_fault if platform == "INSTAGRAM" else stage.fault)(REVOKING[platform], "status_500")
+    assert (await disconnect(stage, first.creator_id)).revocation == "PENDING_RETRY"
+    second = await stage.connect("sim.single", platform=platform)
+    async with stage.working():
+        await stage.until("select 1 where not exists (select from revocations)")
+        assert (await stage.ended(second.sync_id))["status"] == "SUCCEEDED"
+    await stage.connector_of(platform).profile((await stage.held(second.creator_id)).tokens)
+
+
 # -- while somebody refreshes
 
 
