@@ -1,7 +1,7 @@
-"""Partitions made ahead and dropped when old: a job calls `ensure` and `drop_old` once a day."""
+"""Partitions made ahead and dropped when old: `server.housekeeping` calls `ensure` and `drop_old` once a day."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -46,19 +46,21 @@ def _name(series: Series, start: datetime) -> str:
     return f"{series.table}_{start:%Y_%m}" if series.every == "month" else f"{series.table}_{start:%Y_%m_%d}"
 
 
-async def ensure(session: AsyncSession, now: datetime) -> None:
-    """Make today's partition and those ahead, for every series; harmless when they stand."""
+async def ensure(session: AsyncSession, now: datetime, chosen: Sequence[Series] | None = None) -> None:
+    """Make today's partition and those ahead, for every series unless some are chosen; harmless when they stand."""
     # Two processes that start together would both try: the lock makes one wait.
     await session.execute(text("select pg_advisory_xact_lock(hashtext('creator-graph partitions'))"))
-    for series in SERIES:
+    for series in SERIES if chosen is None else chosen:
         start = _start(series, now)
         for _ in range(series.ahead + 1):
             after = _next(series, start)
-            await _make(session, series, start, after)
+            await _make(session, series, start, after, ahead=start > now)
             start = after
 
 
-async def _make(session: AsyncSession, series: Series, start: datetime, after: datetime) -> None:
+async def _make(
+    session: AsyncSession, series: Series, start: datetime, after: datetime, *, ahead: bool
+) -> None:
     """One partition; rows that were late for it, and wait in the default one, move in."""
     name, late = _name(series, start), f"{series.table}_default"
     if await session.scalar(text("select to_regclass(:name) is not null"), {"name": name}):
@@ -67,8 +69,10 @@ async def _make(session: AsyncSession, series: Series, start: datetime, after: d
     if await session.scalar(text("select to_regclass(:name) is null"), {"name": late}):
         await session.execute(text(f"create table {name} partition of {series.table} {bounds}"))
         return
-    # Held, so that none comes in between the moving and the attaching; empty but for a failure of ours.
-    await session.execute(text(f"lock table {series.table}, {late} in access exclusive mode"))
+    # Held, so that none comes in between the moving and the attaching; empty but for a failure of ours. Into a day
+    # ahead nothing is written yet: there the table stays open to whoever writes.
+    held = late if ahead else f"{series.table}, {late}"
+    await session.execute(text(f"lock table {held} in access exclusive mode"))
     await session.execute(
         text(f"create table {name} (like {series.table} including defaults including constraints)")
     )

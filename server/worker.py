@@ -9,21 +9,18 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import backends, partitions
-from db.session import Database, open_database, raw
+from db import backends
+from db.session import Database, open_database
+from server import housekeeping
 from services import (
     anomalies,
-    connecting,
     idempotency,
     jobs,
     platform_events,
     postgres_limits,
-    public_videos,
-    refusals,
     renewing,
     revocations,
     schedule,
-    sent_documents,
     sync,
     thinning,
     usage,
@@ -40,7 +37,7 @@ RELAY_EVERY = timedelta(seconds=1)
 RENEW_EVERY = timedelta(minutes=10)
 ANSWERS_EVERY = timedelta(hours=1)
 THIN_EVERY = timedelta(minutes=10)
-HOUSEKEEPING_EVERY = timedelta(days=1)
+HOUSEKEEPING_EVERY, HOUSEKEEPING_AGAIN = timedelta(days=1), timedelta(minutes=1)
 ROLL_UP_EVERY = timedelta(minutes=1)
 ANOMALIES_EVERY = timedelta(minutes=3)
 
@@ -91,7 +88,9 @@ async def run(
         jobs.Periodic("anomalies", ANOMALIES_EVERY, lambda: anomalies.find(database)),
         jobs.Periodic("thin", THIN_EVERY, lambda: thinning.thin(database)),
         jobs.Periodic("answers", ANSWERS_EVERY, _transaction(database, _forget_answers)),
-        jobs.Periodic("housekeeping", HOUSEKEEPING_EVERY, _transaction(database, _keep_house)),
+        jobs.Periodic(
+            "housekeeping", HOUSEKEEPING_EVERY, housekeeping.Chores(database).run, again=HOUSEKEEPING_AGAIN
+        ),
     ]
     source = jobs.looking
     if nodes:
@@ -122,20 +121,3 @@ async def _forget_answers(session: AsyncSession) -> None:
     now = datetime.now(UTC)
     await idempotency.forget_old(session, now)
     await postgres_limits.forget_full(session, now)
-
-
-async def _keep_house(session: AsyncSession) -> None:
-    """Partitions ahead, old ones gone, and what nobody asks for any more."""
-    now = datetime.now(UTC)
-    await partitions.ensure(session, now)
-    # Rows of hours that are not summed yet stay, however old.
-    await partitions.drop_old(session, now, used_until={"usage_events": await usage.rolled_until(session)})
-    await usage.forget_old(session, now)
-    await anomalies.forget_old(session, now)
-    await sent_documents.forget_old(session, now)
-    await connecting.forget_old(session, now)
-    await public_videos.forget_old(session, now)
-    await platform_events.forget_old(session)
-    await idempotency.forget_old(session, now)
-    await refusals.forget_old(await raw(session))
-    await jobs.trim(session)

@@ -137,11 +137,12 @@ async def looking(connection: Connection, stop: asyncio.Event) -> AsyncIterator[
 
 @dataclass(frozen=True)
 class Periodic:
-    """Something a worker does now and then, harmless when several workers do it at once."""
+    """Something a worker does now and then, harmless when several workers do it at once. `again`: after a failure."""
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[object]]
+    again: timedelta | None = None
 
 
 @dataclass
@@ -205,11 +206,13 @@ class Worker:
 
     async def _repeat(self, periodic: Periodic) -> None:
         while True:
+            rest = periodic.every
             try:
                 await periodic.run()
             except Exception as error:  # noqa: BLE001 -- the next turn may work
                 log.warning("worker.periodic_failed", name=periodic.name, kind=type(error).__name__)
-            await asyncio.sleep(periodic.every.total_seconds())
+                rest = periodic.again or rest
+            await asyncio.sleep(rest.total_seconds())
 
 
 def _guarded(name: str, handler: Handler) -> Callable[[Job], Awaitable[None]]:
