@@ -70,7 +70,7 @@ async def build_house(settings: Settings, database: Database, *, works: bool = F
     http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     meters = budgets.Budgets(database, connectors.API_SHARE, connectors.API_PATIENCE)
     if works:
-        meters = budgets.Budgets(database, connectors.WORKER_SHARE)
+        meters = budgets.Budgets(database, connectors.WORKER_SHARE, scheduled=connectors.SCHEDULED_SHARE)
     keys = callers.Callers(database, prefix=settings.key_prefix)
     services = Services(
         database=database,

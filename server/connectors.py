@@ -13,8 +13,11 @@ from services.platforms.instagram import Instagram
 from services.platforms.tiktok import TikTok
 from services.platforms.youtube import YouTube
 
-API_SHARE, WORKER_SHARE = 0.95, 0.9
-"""Of a platform's limit. What workers leave is for connects, where somebody waits and a code is used up."""
+API_SHARE, WORKER_SHARE, SCHEDULED_SHARE = 0.95, 0.9, 0.75
+"""Of a platform's limit. What workers leave is for connects, where somebody waits and a code is used up; what
+
+scheduled syncs leave is for first reads and for syncs that somebody asked for.
+"""
 API_PATIENCE = 3.0
 
 

@@ -5,7 +5,9 @@ the database is away) the call is not sent: a platform that is asked too often m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,6 +53,19 @@ NEXT_DAY = """
 select (date_trunc('day', clock_timestamp() at time zone 'America/Los_Angeles') + interval '1 day')
        at time zone 'America/Los_Angeles'
 """
+
+
+_NOBODY_WAITS: ContextVar[bool] = ContextVar("nobody_waits", default=False)
+
+
+@contextlib.contextmanager
+def spending(*, awaited: bool) -> Iterator[None]:
+    """Whether somebody waits for what is called in the block: what nobody waits for leaves a reserve."""
+    token = _NOBODY_WAITS.set(not awaited)
+    try:
+        yield
+    finally:
+        _NOBODY_WAITS.reset(token)
 
 
 @dataclass(frozen=True)
@@ -99,19 +114,25 @@ class _Meter:
 class Budgets:
     """Meters over one database. `share`: how much of each limit is for us, the rest being kept for others
 
-    (workers leave a tenth to the API, where somebody waits); `patience`: seconds a claim may wait for room.
+    (workers leave a tenth to the API, where somebody waits); `scheduled`: how much of it for what nobody waits for
+    (of the day's last units a new creator is read); `patience`: seconds a claim may wait for room.
     """
 
     database: Database
     share: float = 1.0
     patience: float = 0.0
+    scheduled: float | None = None
+
+    def _allowed(self, most: int) -> int:
+        if self.scheduled is not None and _NOBODY_WAITS.get():
+            return int(most * self.scheduled)
+        return int(most * self.share)
 
     def a_minute(self, platform: str, livemode: bool, most: int) -> Callable[[str], Awaitable[None]]:
         """Spends one call of the endpoint it is given: at most so many in any 60 seconds."""
-        allowed = int(most * self.share)
 
         async def spend(endpoint: str) -> None:
-            key = (platform, livemode, endpoint)
+            key, allowed = (platform, livemode, endpoint), self._allowed(most)
             meter = _Meter(
                 self.database, key, MINUTE_SLOTS, allowed, self.patience, CLAIM_SECONDS, FREE_AGAIN
             )
@@ -121,6 +142,9 @@ class Budgets:
 
     def a_pacific_day(self, platform: str, livemode: bool, most: int) -> Callable[[int], Awaitable[None]]:
         """Spends the units it is given: at most so many from midnight to midnight in California."""
-        key = (platform, livemode, "units")
-        meter = _Meter(self.database, key, 1, int(most * self.share), 0.0, CLAIM_DAY, NEXT_DAY)
-        return meter.spend
+
+        async def spend(units: int) -> None:
+            key = (platform, livemode, "units")
+            await _Meter(self.database, key, 1, self._allowed(most), 0.0, CLAIM_DAY, NEXT_DAY).spend(units)
+
+        return spend

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.away import is_away
 from db.session import Database, raw
-from services import errors, events, grants, jobs, lookback, sync_store, sync_values, waits
+from services import budgets, errors, events, grants, jobs, lookback, sync_store, sync_values, waits
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -146,7 +146,8 @@ async def _run(
             return early
     slice_ = _Slice(database, vault, platforms, run, stop)
     try:
-        return await slice_.read()
+        with budgets.spending(awaited=run.awaited):
+            return await slice_.read()
     except sync_store.Superseded:
         log.info("sync.superseded", sync=str(run.id), slice=run.slice, fence=run.fence)
         return None

@@ -98,6 +98,24 @@ async def test_workers_leave_a_tenth_to_those_somebody_waits_for(database):
     assert await claims(ahead, 20, 1) == 10
 
 
+async def test_scheduled_syncs_leave_a_reserve_of_the_day_to_those_somebody_waits_for(stage):
+    """A new creator is read after the scheduled ones have used up what is theirs."""
+    meters = budgets.Budgets(stage.database, 0.9, scheduled=0.7)
+    stage.connector_of("YOUTUBE")._spend = meters.a_pacific_day("YOUTUBE", False, 100)
+    completed = await stage.connect("sim.single", platform="YOUTUBE")
+    async with stage.working():
+        await stage.ended(completed.sync_id)
+    with budgets.spending(awaited=False):
+        assert await claims(stage.connector_of("YOUTUBE")._spend, 90, 1) < 70
+        assert await stage.value("select used[1] from platform_budgets") == 70
+    requested = await stage.request(completed.creator_id, "SCHEDULED")
+    async with stage.working():
+        assert (await stage.put_off(requested.sync_id))["error_code"] == "THROTTLED"
+        new = await stage.connect("sim.quiet", platform="YOUTUBE")
+        assert (await stage.ended(new.sync_id))["status"] == "SUCCEEDED"
+    assert await stage.value("select status from syncs where id = $1", requested.sync_id) == "RUNNING"
+
+
 async def test_without_the_database_nothing_is_sent(address, postgres):
     gone = await open_database(address)
     spend = budgets.Budgets(gone).a_minute("TIKTOK", False, 600)
