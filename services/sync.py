@@ -25,7 +25,9 @@ from services.vault import Vault
 PAGES_A_SLICE = 10
 SECONDS_A_SLICE = 20.0
 MOST_FAILURES = 8
-MOST_PAGES = 2_000  # a platform whose pages never end ends here
+MOST_PAGES, MOST_PAGES_UNCOUNTED = 2_000, 20_000
+"""A platform whose pages never end ends here, or after as many pages as it says that there are videos."""
+
 REREAD_SECONDS = 2.0
 DATABASE_WAIT = 5.0
 
@@ -220,7 +222,7 @@ class _Slice:
             await sync_store.write_page(connection, run, videos, {**saved, "next": None} if behind else saved)
             if walked:
                 await self._finish_walk(connection, saved["skipped"], standing.back_to if behind else None)
-            elif saved["pages"] >= MOST_PAGES:
+            elif saved["pages"] >= _most_pages(standing.video_count):
                 error = ("ENDLESS", "The platform's pages do not end.")
                 await sync_store.finish(connection, run, "PARTIAL", walked=False, error=error)
                 walked = True
@@ -324,6 +326,11 @@ class _Slice:
             some = code == "SCOPE_MISSING" or (seen and code != "RECONNECT_REQUIRED")
             status = "PARTIAL" if some else "FAILED"
             await sync_store.finish(connection, self.run, status, walked=False, error=(code, message))
+
+
+def _most_pages(video_count: int | None) -> int:
+    """Pages may be short, but one a video is enough. That they go in no circle, the connectors see to."""
+    return MOST_PAGES_UNCOUNTED if video_count is None else max(MOST_PAGES, video_count)
 
 
 def _videos(

@@ -73,7 +73,7 @@ select platform, external_id, read_deep_at, read_whole_at from creators where ac
 # The take is on disk: no fence is given out twice. A taker that outlives such a crash finds the sync behind what it
 # wrote, and writes nothing any more: the pages between would be missing.
 HOLD = """
-select set_config('synchronous_commit', 'off', true), s.awaited, s.back_to
+select set_config('synchronous_commit', 'off', true), s.awaited, s.back_to, c.video_count
 from creators c join syncs s on (s.account_id, s.creator_id) = (c.account_id, c.id)
 where s.account_id = $1 and s.livemode = $2 and s.id = $3 and s.fence = $4 and s.status = 'RUNNING'
   and coalesce((s.cursor ->> 'pages')::int, 0) = $6
@@ -267,6 +267,7 @@ class Standing:
 
     awaited: bool
     back_to: datetime | None
+    video_count: int | None
 
 
 async def take(
@@ -312,7 +313,7 @@ async def hold(connection: Connection, run: Run, pages: int) -> Standing:
     row = await connection.fetchrow(HOLD, *run.key, list(run.digests), pages)
     if row is None:
         raise Superseded
-    return Standing(row["awaited"], row["back_to"])
+    return Standing(row["awaited"], row["back_to"], row["video_count"])
 
 
 async def write_profile(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -40,6 +41,35 @@ async def test_a_creator_with_5000_videos_is_read_whole_in_slices(stage):
         assert await stage.value("select count(distinct external_id) from videos") == 5_000
         assert row["slice"] > 20
     assert await stage.value("select count(*) from videos") == 5_000
+
+
+async def test_a_creator_with_more_pages_than_most_have_is_read_whole(stage, monkeypatch):
+    monkeypatch.setattr(sync, "MOST_PAGES", 3)
+    async with stage.working():
+        await connected(stage, "sim.burst")
+    assert await stage.value("select count(*) from videos") == stage.videos_of("sim.burst") == 300
+    assert await stage.value("select read_whole_at is not null from creators")
+
+
+@pytest.mark.parametrize("count", [5, None])
+async def test_pages_that_do_not_end_end_the_sync(stage, monkeypatch, count):
+    monkeypatch.setattr(sync, "MOST_PAGES", 3)
+    monkeypatch.setattr(sync, "MOST_PAGES_UNCOUNTED", 6)
+    profile, videos = stage.connector.profile, stage.connector.videos
+
+    async def told(tokens):
+        return replace(await profile(tokens), video_count=count)
+
+    async def again(tokens, cursor):
+        page = await videos(tokens, None)
+        return replace(page, cursor={"before": 1 + (cursor or {"before": 0})["before"]})
+
+    monkeypatch.setattr(stage.connector, "profile", told)
+    monkeypatch.setattr(stage.connector, "videos", again)
+    completed = await stage.connect("sim.twenty")
+    async with stage.working():
+        row = await stage.ended(completed.sync_id)
+    assert (row["status"], row["error_code"], row["videos_seen"]) == ("PARTIAL", "ENDLESS", 20)
 
 
 async def test_a_second_request_joins_the_open_sync(stage, queued):
