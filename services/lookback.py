@@ -32,5 +32,8 @@ def is_deep(back_to: datetime | None, queued_at: datetime) -> bool:
 
 
 def is_behind(videos: Sequence[base.VideoRecord], back_to: datetime | None) -> bool:
-    """Whether a page, newest first, ends before the time that is to be read."""
-    return back_to is not None and bool(videos) and videos[-1].published_at < back_to
+    """Whether everything on a page is older than what is to be read.
+
+    Its last video alone says little: lists are newest first only roughly.
+    """
+    return back_to is not None and bool(videos) and all(video.published_at < back_to for video in videos)
