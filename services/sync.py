@@ -237,7 +237,10 @@ class _Slice:
     async def _finish_walk(self, connection: Any, skipped: int, back_to: datetime | None) -> None:
         """`back_to`: where the walk stopped by itself; None: at the last video."""
         if skipped == 0:
-            await sync_store.finish(connection, self.run, "SUCCEEDED", walked=True, back_to=back_to)
+            shows = self.platforms.connector(self.run.platform, self.run.livemode).shows_newest
+            await sync_store.finish(
+                connection, self.run, "SUCCEEDED", walked=True, back_to=back_to, shows_newest=shows
+            )
             return
         error = ("SKIPPED", f"{skipped} items could not be read; nothing was marked as gone.")
         await sync_store.finish(connection, self.run, "PARTIAL", walked=True, back_to=back_to, error=error)

@@ -188,6 +188,17 @@ update videos set gone_at = now()
 where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 and gone_at is null
 """
 
+# Where the platform shows only so many: what is older than the oldest that was seen is out of sight, not gone. Media that
+# it leaves out count against its limit, so a tenth less is near it, too.
+GONE_IN_SIGHT = """
+with seen as (
+  select count(*) as shown, min(published_at) as oldest from videos
+  where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in = $4)
+update videos v set gone_at = now() from seen
+where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 and gone_at is null
+  and (shown < $5::int * 0.9 or published_at > oldest)
+"""
+
 # Mean over the 30 newest; those without a rate do not count.
 READ = """
 update creators set synced_at = now(), read_deep_at = case when $4 then now() else read_deep_at end,
@@ -347,13 +358,17 @@ async def finish(
     walked: bool,
     back_to: datetime | None = None,
     error: tuple[str, str] | None = None,
+    shows_newest: int | None = None,
 ) -> None:
     """End the sync. After a walk that came to its end the creator's mean and times; the gone videos only
 
-    when that end was the last video, and nothing was skipped.
+    when that end was the last video, and nothing was skipped. `shows_newest`: see `base.Connector`.
     """
     if walked and back_to is None and error is None:
-        await connection.execute(GONE, *run.creator, run.id)
+        if shows_newest is None:
+            await connection.execute(GONE, *run.creator, run.id)
+        else:
+            await connection.execute(GONE_IN_SIGHT, *run.creator, run.id, shows_newest)
     if walked:
         deep = lookback.is_deep(back_to, run.queued_at)
         await connection.execute(READ, *run.creator, deep, back_to is None)

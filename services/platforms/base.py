@@ -232,6 +232,11 @@ class Connector(Protocol):
         """Whether a refresh token works once: whoever does not hear the answer has lost the grant."""
         ...
 
+    @property
+    def shows_newest(self) -> int | None:
+        """How many videos are shown at most, the newest; None: all of them."""
+        ...
+
     def begin(self, state: str, redirect_uri: str) -> Authorization: ...
 
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:

@@ -28,7 +28,7 @@ ME = "/me"
 MEDIA = "/me/media"
 
 PAGE_SIZE = 50  # of at most 100: with insights a page costs a call an item
-MOST_PAGES = 2_000  # Instagram shows the 10,000 newest media
+MOST_PAGES = 2_000  # of what is shown, some pages being short
 LIFE = timedelta(days=60)
 YOUNGEST = timedelta(hours=24)
 DOUBT = timedelta(days=1)  # what a guess at a token's age may be wrong by
@@ -41,6 +41,7 @@ class Instagram:
     refresh_before = timedelta(days=30)
     """How long before its end a token should be refreshed: once it is over, nothing brings it back."""
     rotates = False
+    shows_newest = 10_000
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class TikTok:
 
     platform = "TIKTOK"
     refresh_before = None
+    shows_newest = None
     rotates = True
 
     def __init__(

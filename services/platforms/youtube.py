@@ -53,6 +53,7 @@ class YouTube:
 
     platform = "YOUTUBE"
     refresh_before = None
+    shows_newest = None
     rotates = False
 
     def __init__(

@@ -9,6 +9,7 @@ import pytest
 from bench import simulated
 from services import erase, grants, jobs, sync
 from services.platforms import base, client, instagram, instagram_insights
+from simulators import instagram as simulated_instagram
 from simulators import people
 
 WALKER = next(one.username for one in people.CREATORS if one.videos == 101 and not one.every)
@@ -88,6 +89,24 @@ async def test_every_fault_of_youtube_ends_right_and_loses_nothing(stage):
     async with stage.working():
         creator_id = await connected(stage, WALKER, "YOUTUBE")
         await survives(stage, creator_id, WALKER, "YOUTUBE", YOUTUBE, stage.fault)
+
+
+async def test_media_beyond_the_newest_that_instagram_shows_are_not_gone(stage, monkeypatch):
+    async with stage.working():
+        creator_id = await connected(stage, "sim.burst", "INSTAGRAM")
+        monkeypatch.setattr(simulated_instagram, "_MOST_MEDIA", 60)
+        monkeypatch.setattr(instagram.Instagram, "shows_newest", 60)
+        third = "select external_id from videos order by published_at desc offset 2 limit 1"
+        hidden = await stage.value(third)
+        stage.instagram.knobs.hidden.add(hidden)
+        row = await stage.synced(creator_id)
+        assert (row["status"], row["videos_seen"]) == ("SUCCEEDED", 59)
+        assert await stage.value("select array_agg(external_id) from videos where gone_at is not null") == [
+            hidden
+        ]
+        monkeypatch.setattr(instagram.Instagram, "shows_newest", 10_000)
+        await stage.synced(creator_id)  # far from the limit the end of the list is the end
+        assert await living(stage, creator_id) == 59
 
 
 @pytest.mark.parametrize("platform", ["INSTAGRAM", "YOUTUBE"])
