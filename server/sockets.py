@@ -3,7 +3,7 @@
 Close codes: 4400 no message of the protocol, 4401 an operation before connection_ack, or the credential has
 ended, 4403 refused at connection_init, 4406 another protocol, 4408 no connection_init in time, 4409 an id in use,
 4429 a second connection_init, or too many sockets; 1000 idle, 1001 the process is going, 1009 too long a message,
-1013 the database is away.
+1011 a failure of ours, 1013 the database is away.
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from uuid import UUID
 import orjson
 from aiohttp import WSMsgType, web
 
+from db.away import is_away
 from graph import context as contexts
+from graph import errors as reporting
 from graph.execution import Answer
 from server import connections, credentials, operations, received
 from server.parts import REQUEST_ID, Parts
 from services import callers, errors, sockets
 
 PROTOCOL = "graphql-transport-ws"
+VERSION = "13"
 INIT_SECONDS = 10.0
 PING_SECONDS = 20.0
 IDLE_SECONDS = 600.0
@@ -43,6 +46,12 @@ class Close(Exception):
         self.code, self.reason = code, reason
 
 
+class WrongVersion(errors.BadRequest):
+    """Another version of the WebSocket protocol than ours."""
+
+    status = 426
+
+
 def wanted(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
@@ -50,7 +59,8 @@ def wanted(request: web.Request) -> bool:
 async def serve(request: web.Request, parts: Parts, visit: contexts.Visit) -> web.StreamResponse:
     """One socket, from the upgrade to its end.
 
-    A credential in the request is judged before the upgrade. Raises Unauthenticated, Forbidden, Unavailable.
+    A credential in the request is judged before the upgrade. Raises Unauthenticated, Forbidden, Unavailable,
+    BadRequest (the handshake is not one).
     """
     if parts.connections.leaving:
         raise errors.Unavailable
@@ -59,7 +69,7 @@ async def serve(request: web.Request, parts: Parts, visit: contexts.Visit) -> we
     if credential.secret is not None:
         caller = await client.again(datetime.now(UTC))
         await contexts.check_exposure(parts.services, caller, visit)
-    return await Socket(request, client).run()
+    return await Socket(request, client).run(credential)
 
 
 class Socket:
@@ -130,11 +140,10 @@ class Socket:
 
     # -- what it does
 
-    async def run(self) -> web.StreamResponse:
+    async def run(self, credential: credentials.Credential) -> web.StreamResponse:
+        """From the upgrade on: whatever breaks closes the socket. Raises BadRequest before."""
         staying, places = self._client.parts.connections, self._client.parts.sockets
-        self._ws.headers["X-Request-Id"] = self._request[REQUEST_ID]
-        self._ws.headers["Server"] = "creator-graph"
-        await self._ws.prepare(self._request)
+        await self._upgrade(credential)
         staying.add(self)
         try:
             await self._listen()
@@ -142,6 +151,8 @@ class Socket:
             await self._close(end.code, end.reason)
         except ConnectionError:
             pass  # the client is gone
+        except Exception as error:  # noqa: BLE001 -- the last net: an HTTP answer would go into the open socket
+            await self._close(1011, reporting.masked(error, self._request[REQUEST_ID])["message"])
         finally:
             staying.discard(self)
             running = list(self._operations.values())
@@ -151,6 +162,16 @@ class Socket:
             if self._place is not None:
                 places.give_back(self._place)
         return self._ws
+
+    async def _upgrade(self, credential: credentials.Credential) -> None:
+        self._ws.headers["X-Request-Id"] = self._request[REQUEST_ID]
+        self._ws.headers["Server"] = "creator-graph"
+        if credential.in_query:
+            self._ws.headers["Warning"] = credentials.WARNING
+        try:
+            await self._ws.prepare(self._request)
+        except web.HTTPBadRequest:  # aiohttp says it in a text of its own
+            raise _no_handshake(self._request) from None
 
     async def _listen(self) -> None:
         if self._ws.ws_protocol != PROTOCOL:
@@ -200,6 +221,10 @@ class Socket:
             raise Close(1013, refusal.message) from None
         except errors.ServiceError as refusal:
             raise Close(4403, refusal.message) from None
+        except Exception as error:
+            if is_away(error):
+                raise Close(1013, errors.Unavailable().message) from error
+            raise
         self._caller = caller
         await self._send({"type": "connection_ack"})
 
@@ -278,6 +303,17 @@ def _id(message: Message) -> str:
     if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID:
         raise Close(4400, f"`id` must be text of 1 to {LONGEST_ID} characters")
     return id
+
+
+def _no_handshake(request: web.Request) -> errors.BadRequest:
+    if request.headers.get("Sec-WebSocket-Version", VERSION) != VERSION:
+        return WrongVersion(
+            "WebSocket's version must be 13.", remedy=f"Send Sec-WebSocket-Version: {VERSION}."
+        )
+    return errors.BadRequest(
+        "This is no WebSocket handshake.",
+        remedy="Send Connection: Upgrade, Upgrade: websocket, and a Sec-WebSocket-Key of 16 bytes in base64.",
+    )
 
 
 def _too_many() -> errors.ServiceError:

@@ -165,6 +165,8 @@ def _refusal_headers(refusal: errors.ServiceError) -> dict[str, str]:
     headers: dict[str, str] = {}
     if isinstance(refusal, errors.MethodNotAllowed):
         headers["Allow"] = "GET, POST"
+    if isinstance(refusal, sockets.WrongVersion):
+        headers["Sec-WebSocket-Version"] = sockets.VERSION
     if "retryAfter" in refusal.extra:
         headers["Retry-After"] = str(refusal.extra["retryAfter"])
     if isinstance(refusal, errors.RateLimited):
