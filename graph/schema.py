@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, is_input_object_type
 from strawberry.schema.config import StrawberryConfig
 
 from graph import in_time, price_tags
@@ -35,6 +35,7 @@ def build_schema(query: type, mutation: type, subscription: type, types: list[An
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
     )
     _read_by_response_key(executable(schema))
+    _tell_one_of_of_all(executable(schema))
     return schema
 
 
@@ -57,6 +58,17 @@ def executable(schema: strawberry.Schema) -> GraphQLSchema:
 
 def _response_value(source: Any, info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
     return source[info.path.key]
+
+
+def _is_one_of(kind: Any, _info: GraphQLResolveInfo[Any]) -> bool | None:
+    return kind.is_one_of if is_input_object_type(kind) else None
+
+
+def _tell_one_of_of_all(core: GraphQLSchema) -> None:
+    """graphql-core's own answer: Strawberry's, put in its place, breaks at lists and non-nulls."""
+    introspected = core.type_map["__Type"]
+    if isinstance(introspected, GraphQLObjectType):
+        introspected.fields["isOneOf"].resolve = _is_one_of
 
 
 def _read_by_response_key(core: GraphQLSchema) -> None:
