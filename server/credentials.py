@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy, MultiMapping
 
 QUERY_KEYS = ("api_key", "apiKey")
+INIT_KEYS = {"apikey", "x-api-key"}
 TOKENS = ("access_token", "jwtKey")
 _NO_QUERY: MultiMapping[str] = MultiDictProxy(MultiDict())
 WARNING = '299 - "A key in the address ends up in logs and histories: send it as X-API-Key"'
@@ -55,15 +56,11 @@ def of_stream(request: web.Request) -> Credential:
 
 
 def of_init(payload: Mapping[str, Any]) -> Credential:
-    """What connection_init brings; read only where the request brought nothing."""
-    for name, value in payload.items():
-        if name.lower() == "authorization" and isinstance(value, str) and _bearer(value):
-            return Credential(_bearer(value))
-    for name in ("apiKey", "X-API-Key", "x-api-key"):
-        value = payload.get(name)
-        if isinstance(value, str) and value.strip():
-            return Credential(value.strip())
-    return Credential(None)
+    """What connection_init brings, a key first as everywhere; read only where the request brought nothing."""
+    texts = [(name.lower(), value.strip()) for name, value in payload.items() if isinstance(value, str)]
+    keys = (value for name, value in texts if name in INIT_KEYS)
+    bearers = (_bearer(value) for name, value in texts if name == "authorization")
+    return Credential(next(filter(None, (*keys, *bearers)), None))
 
 
 def of_request(request: web.Request) -> Credential:

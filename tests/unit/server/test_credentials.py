@@ -67,5 +67,16 @@ def test_what_only_sockets_and_streams_may_put_into_the_address_is_not_read_here
         assert find(query=[(name, "one")]).secret is None, name
 
 
+def test_connection_init_has_the_order_of_a_request_however_its_names_are_written():
+    bearer = {"Authorization": "Bearer two"}
+    for name in ("apiKey", "X-API-Key", "x-api-key"):
+        for payload in (bearer | {name: " one "}, {name: "one"} | bearer):
+            assert credentials.of_init(payload).secret == "one", payload
+        for empty in ("", "  ", None, 1):
+            assert credentials.of_init(bearer | {name: empty}).secret == "two", (name, empty)
+    assert credentials.of_init({"authorization": "bearer two"}).secret == "two"
+    assert credentials.of_init({"Authorization": "Basic two"}).secret is None
+
+
 def test_a_credential_shows_no_secret():
     assert "one" not in repr(find([("X-API-Key", "one")]))
