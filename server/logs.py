@@ -9,11 +9,11 @@ import structlog
 from aiohttp.web import RequestPayloadError
 
 # A credential anywhere in a line: keys, JWTs, platform tokens, who logs in by an address, and query parameters
-# that carry one.
+# that carry one. Whatever stands before a key or a JWT: no boundary lies between it and a letter, a digit or a _.
 _SECRET = re.compile(
-    r"\b[a-z]{1,10}_(?:live|test)_[0-9a-f]{8,}\w*"
-    r"|\beyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"
-    r"|\b(?:act|rft)\.[\w!*.%-]+"
+    r"[a-z]{1,10}_(?:live|test)_[0-9a-f]{8,}\w*"
+    r"|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*"
+    r"|(?<![a-z])(?:act|rft)\.[\w!*.%-]+"
     r"|(?<=://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"
     r"|(?<=[?&])(?:api_?key|access_token|jwtKey|code|state|client_secret|refresh_token)=[^&\s\"']*",
     re.IGNORECASE,
