@@ -1,5 +1,7 @@
 """Pages of other origins: those the settings name, exactly. Never with cookies: there are none."""
 
+from collections.abc import MutableMapping
+
 from aiohttp import web
 
 METHODS = "GET, POST"
@@ -23,6 +25,14 @@ def headers(request: web.Request, origins: frozenset[str]) -> dict[str, str]:
     if origin not in origins:
         return {}
     return {"Access-Control-Allow-Origin": str(origin), "Access-Control-Expose-Headers": SHOWS}
+
+
+def tell(answer: MutableMapping[str, str], request: web.Request, origins: frozenset[str]) -> None:
+    """Whether this page may read the answer; to who keeps it, that another page's may be told otherwise."""
+    answer.update(headers(request, origins))
+    vary = answer.get("Vary")
+    if "Origin" not in (vary or ""):
+        answer["Vary"] = f"{vary}, Origin" if vary else "Origin"
 
 
 def preflight(request: web.Request, origins: frozenset[str]) -> web.Response:

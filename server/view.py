@@ -110,8 +110,10 @@ async def _streamed(
         headers["Warning"] = credentials.WARNING
     caller, asked = await _let_in(request, parts, credential.secret, heard, headers)
     client = operations.Client(parts, heard.visit, credential.secret)
-    also = {"X-Request-Id": request[REQUEST_ID], **SAFE, **cors.headers(request, parts.settings.cors)}
-    return await streams.respond(request, client, caller, asked, headers | also)
+    headers = headers | {"X-Request-Id": request[REQUEST_ID], **SAFE}
+    if parts.settings.cors:
+        cors.tell(headers, request, parts.settings.cors)
+    return await streams.respond(request, client, caller, asked, headers)
 
 
 async def _let_in(
@@ -243,7 +245,7 @@ def _finish(
         if parts.connections.leaving:
             response.force_close()
         if parts.settings.cors:
-            response.headers.update(cors.headers(request, parts.settings.cors))
+            cors.tell(response.headers, request, parts.settings.cors)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
         response.headers["Server"] = "creator-graph"
         response.headers.setdefault("Cache-Control", "no-store")

@@ -57,6 +57,15 @@ async def test_pages_of_the_named_origins_may_ask_and_no_others(cors):
     assert streamed.headers["Access-Control-Allow-Origin"] == PAGE
 
 
+async def test_what_may_be_kept_is_kept_for_each_origin_apart(cors):
+    for origin in (PAGE, "https://stranger.example"):
+        for path in ("/.well-known/jwks.json", "/healthz", "/nowhere"):
+            answer = await cors.send("GET", path, headers={"Origin": origin})
+            assert "Origin" in answer.headers["Vary"], path
+        given = {"Origin": origin, "X-API-Key": cors.test, "Accept": "text/event-stream"}
+        assert "Origin" in (await cors.send(json={"query": VIEWER}, headers=given)).headers["Vary"]
+
+
 async def test_a_page_may_send_what_apollos_client_adds_by_itself(cors):
     """With a name given to it, or one of its links, every request bears them; a browser asks for them all first."""
     wanted = [
