@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=45)
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 0.3
+COME_AGAIN_SECONDS = 5  # what a client needs to close another
 
 Kind = Literal["SOCKET", "STREAM"]
 
@@ -76,6 +77,7 @@ class TooManySockets(errors.ServiceError):
             remedy="Close others first; run several operations over one socket; or choose a larger plan.",
             reason="SOCKETS",
             limit=most,
+            retryAfter=COME_AGAIN_SECONDS,
         )
 
 

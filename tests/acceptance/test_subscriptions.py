@@ -642,6 +642,7 @@ async def test_a_token_has_its_own_number_of_sockets_and_streams(service):
                     429,
                     "SOCKETS",
                 )
+                assert int(second.headers["Retry-After"]) > 0
 
 
 async def test_sockets_and_streams_are_ended_when_the_process_is_told_to_go(service, monkeypatch):
