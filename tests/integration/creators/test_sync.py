@@ -241,17 +241,15 @@ async def test_who_is_throttled_again_and_again_without_a_time_waits_ever_longer
     assert round(wait.total_seconds()) == 120
 
 
-IN_AN_HOUR = datetime.now(UTC) + timedelta(hours=1)
-
-
 @pytest.mark.parametrize("kind", ["status_429", "status_500"])
-@pytest.mark.parametrize("told", ["3600", format_datetime(IN_AN_HOUR, usegmt=True)])
+@pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("platform", ["TIKTOK", "INSTAGRAM", "YOUTUBE"])
-async def test_nobody_calls_before_the_time_the_platform_names(stage, queued, platform, kind, told):
+async def test_nobody_calls_before_the_time_the_platform_names(stage, queued, platform, kind, form):
     completed = await stage.connect("sim.twenty", platform=platform)
     endpoint = {"TIKTOK": "user/info", "INSTAGRAM": "me", "YOUTUBE": "youtube/channels"}[platform]
     order = stage.instagram_fault if platform == "INSTAGRAM" else stage.fault
-    order(endpoint, kind, retry_after=told)
+    in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    order(endpoint, kind, retry_after="3600" if form == "seconds" else in_an_hour)
     payload = sync.job(stage.account, False, completed.sync_id, 0)[0]
     arguments = (stage.database, stage.vault, stage.platforms, payload)
     wait = await sync.run_slice(*arguments)
