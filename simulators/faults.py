@@ -1,6 +1,7 @@
 """Faults a test orders: which endpoint, what goes wrong, how often."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ KINDS: Final = (
     "status_500",  # internal error, in the endpoint's own error shape
     "slow",  # right, after `delay` seconds
     "late",  # done at once, answered after `delay` seconds: who dies meanwhile never hears of it
+    "drip",  # right, in single bytes over `delay` seconds: something always comes, and never all of it in time
     "half_json",  # the first half of the right body, status 200
     "huge",  # the right body and `size` bytes of white space
     "drop",  # the connection closes without an answer
@@ -29,7 +31,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One order. `delay` seconds pass before any kind of it; of "late" before its answer.
+    """One order. `delay` seconds pass before any kind of it; of "late" before its answer, of "drip" during it.
 
     `retry_after` is sent as the header of that name, whatever it is: seconds, or a date.
     """
@@ -55,7 +57,7 @@ async def hold_back(request: web.Request, delay: float) -> None:
         await asyncio.sleep(0.02)
 
 
-async def spoiled(request: web.Request, response: web.Response, fault: Fault | None) -> web.Response:
+async def spoiled(request: web.Request, response: web.Response, fault: Fault | None) -> web.StreamResponse:
     """The answer as its fault leaves it."""
     if fault is None:
         return response
@@ -68,7 +70,21 @@ async def spoiled(request: web.Request, response: web.Response, fault: Fault | N
         response.body = body[: len(body) // 2]
     if fault.kind == "huge":
         response.body = body + b" " * fault.size
-    return response
+    return await _dripped(request, response, body, fault.delay) if fault.kind == "drip" else response
+
+
+async def _dripped(
+    request: web.Request, response: web.Response, body: bytes, seconds: float
+) -> web.StreamResponse:
+    drip = web.StreamResponse(status=response.status, headers=response.headers)
+    drip.content_length = len(body)
+    await drip.prepare(request)
+    with contextlib.suppress(ConnectionError):  # who asked has lost patience
+        for place in range(len(body)):
+            await drip.write(body[place : place + 1])
+            await asyncio.sleep(seconds / len(body))
+        await drip.write_eof()
+    return drip
 
 
 class Faults:

@@ -10,17 +10,18 @@ from simulators import faults, instagram_media, instagram_state, instagram_usage
 from simulators import instagram_world as worlds
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Guarded = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FAULT = web.RequestKey("INSTAGRAM_FAULT", faults.Fault)
 USAGE = web.RequestKey("INSTAGRAM_USAGE", dict[str, str])
 FLAT = "oauth/access_token"
 
 
-def guarded(endpoint: str, handler: Handler) -> Handler:
+def guarded(endpoint: str, handler: Handler) -> Guarded:
     """A handler with the endpoint's faults before and after it, and its refusals on the wire."""
 
     @functools.wraps(handler)
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         fault = request.app[worlds.WORLD].faults.take(endpoint)
         try:
             if fault is not None:
@@ -84,7 +85,7 @@ def _meter(request: web.Request, held: instagram_state.Token, now: float) -> Non
 
 
 async def _break(request: web.Request, fault: faults.Fault) -> None:
-    if fault.kind == "late":
+    if fault.kind in {"late", "drip"}:
         return
     await asyncio.sleep(fault.delay)
     if fault.kind == "drop" and request.transport is not None:

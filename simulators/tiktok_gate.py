@@ -9,16 +9,17 @@ from aiohttp import web
 from simulators import faults, tiktok_wire, world
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Guarded = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FAULT = web.RequestKey("FAULT", faults.Fault)
 """The fault this request meets, for handlers that shape their page by it."""
 
 
-def guarded(endpoint: str, handler: Handler) -> Handler:
+def guarded(endpoint: str, handler: Handler) -> Guarded:
     """A handler with the endpoint's faults before and after it, and its refusals on the wire."""
 
     @functools.wraps(handler)
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         shared = request.app[world.WORLD]
         fault = shared.faults.take(endpoint)
         try:
@@ -37,7 +38,7 @@ def guarded(endpoint: str, handler: Handler) -> Handler:
 
 
 async def _break(request: web.Request, fault: faults.Fault) -> None:
-    if fault.kind == "late":
+    if fault.kind in {"late", "drip"}:
         return
     await asyncio.sleep(fault.delay)
     if fault.kind == "drop" and request.transport is not None:

@@ -61,6 +61,23 @@ async def test_a_slow_answer_is_right_but_late(tiktok, access):
     assert time.monotonic() - started >= 0.2
 
 
+async def test_a_dripping_answer_is_right_and_always_on_its_way(tiktok, access):
+    await tiktok.control(fault={"endpoint": "video/list", "kind": "drip", "delay": 0.3})
+    started = time.monotonic()
+    status, body = await raw(tiktok, access)
+    assert time.monotonic() - started >= 0.3
+    assert (status, json.loads(body)["error"]["code"]) == (200, "ok")
+
+
+async def test_a_refusal_says_when_to_come_back_where_it_is_ordered(tiktok, access):
+    for kind, told in (("status_429", "7"), ("status_500", "Fri, 20 Nov 2026 00:00:30 GMT")):
+        await tiktok.control(endpoint="video/list", kind=kind, retry_after=told)
+        answer = await tiktok.client.post(
+            "/tiktok/v2/video/list/?fields=id", headers={"Authorization": f"Bearer {access}"}, json={}
+        )
+        assert answer.headers["Retry-After"] == told
+
+
 async def test_half_an_answer_is_no_json_and_a_huge_one_is(tiktok, access):
     tiktok.world.faults.add(simulators.Fault("video/list", "half_json"))
     tiktok.world.faults.add(simulators.Fault("video/list", "huge", size=1_000_000))
