@@ -60,10 +60,12 @@ COLUMNS = {
 
 
 class Maker:
-    """Rows of all tables, from a seed. Ids are made up too, so that the same seed is the same data."""
+    """Rows of all tables, from a seed or another's chance. Ids are made up too: the same seed is the same data."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    keys_of_a_world = 4
+
+    def __init__(self, chance: Any) -> None:
+        self.random = random.Random(chance) if isinstance(chance, int) else chance
         self.rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("accounts", *COLUMNS)}
 
     def id(self) -> UUID:
@@ -95,7 +97,7 @@ class Maker:
     def keys(self, account_id: UUID, livemode: bool, members: list[UUID]) -> None:
         far, past = datetime(2099, 1, 1, tzinfo=UTC), datetime(2001, 1, 1, tzinfo=UTC)
         made: list[UUID] = []
-        for n in range(4):
+        for n in range(self.keys_of_a_world):
             made.append(self.id())
             self.add(
                 "api_keys", account_id=account_id, id=made[-1], livemode=livemode, name=self.pick(TEXTS) or f"key {n}",

@@ -1,22 +1,27 @@
-"""Operations of every form the schema allows, from a seed: nested lists, aliases, fragments, variables, switches."""
+"""Operations of every form the schema allows: nested lists, aliases, merged fields, fragments, variables, switches."""
 
 import json
-import random
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+from graphql.type import get_nullable_type, is_list_type
 
+ROOTS = (
+    *("creators",) * 4, "videos", "videos", "creator", "creatorBy", "video", "sync", "node", "nodes", "account", "plans",
+)  # fmt: skip
+NOT_FOR_SOME = ("apiKey", "apiKeys", "usage", "usage")
+PREFIXES = {"creator": "Creator", "video": "Video", "sync": "Sync", "apiKey": "ApiKey"}
 WORDS = ("alpha", "be", "zulu", "nothing", "")
 
 
 @dataclass
 class Writer:
-    """`rows`: the tables as the oracle has them; `cursor`: how it makes one."""
+    """`random`: chance, drawn; `oracle`: the rows to ask for; `make_cursor`: how it makes one."""
 
-    random: random.Random
+    random: Any
     core: Any
     oracle: Any
     make_cursor: Any
@@ -37,7 +42,7 @@ class Writer:
         return f"{head} {body}", {name: value for name, value in self.variables.items() if name in used}
 
     def chance(self, share: float) -> bool:
-        return self.random.random() < share
+        return self.random.chance(share)
 
     def alias(self) -> str:
         self.count += 1
@@ -61,26 +66,14 @@ class Writer:
         return f" @{self.random.choice(('skip', 'include'))}(if: ${name})"
 
     def root(self) -> str:
-        roots = ("creators",) * 4 + (
-            "videos",
-            "videos",
-            "apiKeys",
-            "node",
-            "nodes",
-            "creator",
-            "creatorBy",
-            "account",
-            "plans",
-            "usage",
-            "usage",
-        )
+        roots = ROOTS if self.oracle.allowed is not None else ROOTS + NOT_FOR_SOME
         name = self.random.choice(roots)
         definition = self.core.query_type.fields[name]
         arguments = self.arguments("Query", name)
         if name in {"node", "nodes"}:
             body = " ".join(
                 f"... on {kind} {{ {self.selection(self.core.type_map[kind], 2, aliased=True)} }}"
-                for kind in ("Creator", "Video", "Sync", "ApiKey")
+                for kind in self.kinds()
             )
             return f"{self.alias()}: {name}{arguments} {{ __typename {body} }}"
         return f"{self.alias()}: {name}{arguments} {{ {self.selection(get_named_type(definition.type), 6)} }}"
@@ -96,6 +89,58 @@ class Writer:
             parts.append("__typename" if not aliased else f"{self.alias()}: __typename")
         return " ".join(self.wrapped(kind, part) for part in parts)
 
+    def several(self, name: str) -> str:
+        """An operation of one or two small roots, to be asked with `names` of anyone."""
+        declared = {
+            "creatorBy": "($platform: Platform!, $username: String!)",
+            "account": "",
+        }.get(name, "($id: ID!)")
+        root = self.small(name)
+        again = f" b: {root.partition(': ')[2]}" if self.chance(0.4) else ""  # the same statement twice
+        return f"query Q{declared} {{ {root}{again} }}"
+
+    def names(self, name: str) -> dict[str, Any]:
+        """Variables of such an operation."""
+        if name == "account":
+            return {}
+        if name == "creatorBy":
+            row = self.row("Creator")
+            return {"platform": row["platform"], "username": row["username"]}
+        return {"id": self.id(PREFIXES.get(name))}
+
+    def small(self, name: str) -> str:
+        """A root of a row by itself, and nothing below it that is a list."""
+        arguments = {"creatorBy": "(platform: $platform, username: $username)", "account": ""}.get(
+            name, "(id: $id)"
+        )
+        kind = get_named_type(self.core.query_type.fields[name].type)
+        if name == "node":
+            kinds = [self.core.type_map[kind] for kind in self.kinds()]
+            body = " ".join(f"... on {kind.name} {{ {self.lean(kind, aliased=True)} }}" for kind in kinds)
+        else:
+            body = self.lean(kind)
+        return f"{self.alias()}: {name}{arguments} {{ __typename {body} }}"
+
+    def lean(self, kind: GraphQLObjectType, depth: int = 2, *, aliased: bool = False) -> str:
+        """Fields that are no lists, some of them objects."""
+        fields = {name: definition.type for name, definition in kind.fields.items() if not definition.args}
+        leaves = [name for name in fields if is_leaf_type(get_named_type(fields[name]))]
+        nests = [
+            name
+            for name in fields
+            if name not in leaves and not is_list_type(get_nullable_type(fields[name]))
+        ]
+        chosen = self.random.sample(leaves, self.random.randint(1, min(4, len(leaves))))
+        if depth and nests and self.chance(0.7):
+            chosen.append(self.random.choice(nests))
+        parts = []
+        for name in chosen:
+            alias = f"{self.alias()}: " if aliased or self.chance(0.1) else ""
+            inner = get_named_type(fields[name])
+            below = "" if is_leaf_type(inner) else f" {{ {self.lean(inner, depth - 1)} }}"
+            parts.append(f"{alias}{name}{below}")
+        return " ".join(parts)
+
     def part(self, kind: GraphQLObjectType, name: str, depth: int, *, aliased: bool) -> str:
         definition = kind.fields[name]
         inner = get_named_type(definition.type)
@@ -106,7 +151,9 @@ class Writer:
         self.weighty -= listed
         alias = f"{self.alias()}: " if listed or self.chance(0.1) else ""
         arguments = self.arguments(kind.name, name) if listed else ""
-        return f"{alias}{name}{arguments}{self.switch()} {{ {self.selection(inner, depth - 1)} }}"
+        asked = f"{alias}{name}{arguments}{self.switch()}"
+        times = 1 + self.chance(0.06)  # twice under one key: what is asked below it is merged
+        return " ".join(f"{asked} {{ {self.selection(inner, depth - 1)} }}" for _ in range(times))
 
     def wrapped(self, kind: GraphQLObjectType, part: str) -> str:
         if self.chance(0.06):
@@ -127,8 +174,8 @@ class Writer:
             by = self.random.choice(("username", "externalId"))
             value = row["username" if by == "username" else "external_id"]
             return f"(platform: {row['platform']}, {by}: {self.value('String', value)})"
-        if name in {"node", "creator"}:
-            return f"(id: {self.value('ID!', self.id('Creator' if name == 'creator' else None))})"
+        if name in {"node", *PREFIXES} and type_name == "Query":
+            return f"(id: {self.value('ID!', self.id(PREFIXES.get(name)))})"
         if name == "nodes":
             return f"(ids: {self.value('[ID!]!', [self.id() for _ in range(self.random.randint(0, 5))])})"
         if name == "history":
@@ -147,8 +194,12 @@ class Writer:
             or [{"id": self.oracle.account_id, "username": "x", "external_id": "x", "platform": "TIKTOK"}]
         )
 
+    def kinds(self) -> tuple[str, ...]:
+        """Types of nodes that the caller may ask for."""
+        return tuple(PREFIXES.values())[: 4 if self.oracle.allowed is None else 3]
+
     def id(self, kind: str | None = None) -> str:
-        kind = kind or self.random.choice(("Creator", "Video", "Sync", "ApiKey"))
+        kind = kind or self.random.choice(self.kinds())
         prefix = {"Creator": "crt", "Video": "vid", "Sync": "syn", "ApiKey": "key"}[kind]
         if self.chance(0.3):  # anyone's, of any world
             table = {"Creator": "creators", "Video": "videos", "Sync": "syncs", "ApiKey": "api_keys"}[kind]
@@ -229,7 +280,7 @@ class Writer:
             return []
         return self.some(
             [
-                f"mode: {self.value('KeyMode', self.random.choice(('LIVE', 'TEST')), enum=True)}",
+                f"mode: {self.value('KeyMode', 'LIVE' if self.oracle.livemode else 'TEST', enum=True)}",
                 "status: [ACTIVE, EXPIRED]",
             ]
         )

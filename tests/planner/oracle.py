@@ -87,10 +87,16 @@ class Oracle:
     now: datetime
 
     @staticmethod
-    async def read(connection: Any) -> dict[str, list[dict[str, Any]]]:
-        tables = {
-            name: [dict(row) for row in await connection.fetch(f"select * from {name}")] for name in TABLES
-        }
+    async def read(connection: Any, account_id: UUID | None = None) -> dict[str, list[dict[str, Any]]]:
+        """All rows of all tables, or one account's."""
+        tables = {}
+        for name in TABLES:
+            whose = "id" if name == "accounts" else "account_id"
+            only = f"where {whose} = '{account_id}'" if account_id and name != "plans" else ""
+            tables[name] = [
+                dict(row)
+                for row in await connection.fetch(f"select * from {name} {only} order by tableoid, ctid")
+            ]
         for rows in tables.values():
             for row in rows:
                 row.update(

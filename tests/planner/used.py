@@ -18,14 +18,18 @@ KINDS = ("NEW_COUNTRY", "REQUEST_SPIKE", "MAKER_LEFT", "KEY_IN_BROWSER")
 HOURS = (0, 0, 0.2, 1, 2.9, 3, 3.1, 5, 26, 26.5, 200, 400, 500, 2_600, 2_600.4)
 EVENT = ("account_id", "at", "key_id", "livemode", "coordinates", "credits", "code", "duration_us", "country")
 
+ANOMALY = ("account_id", "livemode", "key_id", "kind", "about", "at", "detail")
 
-def rows(maker: Any, seed: int = 11) -> dict[str, list[dict[str, Any]]]:
+
+def rows(
+    maker: Any, chance: Any = None, often: tuple[int, ...] = (0, 3, 15, 15)
+) -> dict[str, list[dict[str, Any]]]:
     """Events and anomalies of a maker's accounts, in both worlds; chance of its own, so that the rest stays as it is."""
-    chance = random.Random(seed)
+    chance = chance or random.Random(11)
     made: dict[str, list[dict[str, Any]]] = {"usage_events": [], "anomalies": []}
     for key in maker.rows["api_keys"]:
         whose = {"account_id": key["account_id"], "livemode": key["livemode"], "key_id": key["id"]}
-        for _ in range(chance.choice((0, 3, 15, 15))):
+        for _ in range(chance.choice(often)):
             at = NOW - timedelta(
                 hours=chance.choice(HOURS), microseconds=chance.choice((0, 1, 250_000, 10**9))
             )
@@ -45,11 +49,11 @@ def rows(maker: Any, seed: int = 11) -> dict[str, list[dict[str, Any]]]:
 async def write(connection: Any, made: dict[str, list[dict[str, Any]]]) -> None:
     """Put them into the database, the whole hours before MARK summed as the job sums them."""
     await connection.execute(
-        "create table usage_events_test partition of usage_events "
+        "create table if not exists usage_events_test partition of usage_events "
         "for values from ('2025-01-01T00:00:00Z') to ('2025-07-01T00:00:00Z')"
     )
     for table, found in made.items():
-        columns = EVENT if table == "usage_events" else tuple(found[0])
+        columns = EVENT if table == "usage_events" else ANOMALY
         records = [tuple(row[name] for name in columns) for row in found]
         await connection.copy_records_to_table(table, records=records, columns=columns)
     for hour in sorted(

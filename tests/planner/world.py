@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from graphql import execute, parse
 
 from graph import documents, ids, pagination, quote
 from graph.cost import connection_size
@@ -112,7 +111,6 @@ class Asked:
     delivered: Delivered
     quote: quote.Quote
     plans: list[Plan]
-    raw: dict[str, Any] = field(default_factory=dict)  # as graphql-core gets it: nodes with their types
 
 
 @dataclass(frozen=True)
@@ -180,18 +178,7 @@ class Driver:
             for n, value in (await prepared.run(reading.on(self.connection), read, asked.delivered)).items():
                 raw[places[n - 1]] = value
         answers = [_unnamed(value) for value in raw]
-        asked.raw[root.key] = raw if root.name == "nodes" else raw[0]
         return answers if root.name == "nodes" else answers[0]
-
-
-def completed(engine: Engine, text: str, variables: Mapping[str, Any], asked: Asked) -> Any:
-    """The answer once graphql-core has completed what the plans returned, as it does inside mutations."""
-    roots = {**asked.data, **asked.raw}
-    for definition in engine.core.query_type.fields.values():
-        definition.resolve = lambda _source, info, **_: info.context[info.path.key]
-    result = execute(engine.core, parse(text), variable_values=dict(variables), context_value=roots)
-    assert not result.errors, result.errors
-    return result.data
 
 
 def _unnamed(value: Any) -> Any:
