@@ -1,6 +1,7 @@
 """The composition root: builds everything once, and puts it together as one aiohttp application."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -60,10 +61,12 @@ class House:
         self.countries.close()
 
 
-async def build_house(settings: Settings, database: Database, *, works: bool = False) -> House:
+async def build_house(
+    settings: Settings, database: Database, *, works: bool = False, members: int = 1
+) -> House:
     """Services over an open database. Raises what the settings get wrong.
 
-    `works`: for a worker, which leaves a part of every platform's limit to the API.
+    `works`: for a worker, which leaves a part of every platform's limit to the API. `members`: how many share the port.
     """
     sealed = vault.Vault.from_settings(settings.vault_keys())
     places = countries.Countries(settings.geoip_database)
@@ -78,7 +81,7 @@ async def build_house(settings: Settings, database: Database, *, works: bool = F
         tokens=access_tokens.AccessTokens(database, keys, issuer=settings.public),
         cashier=Cashier(database),
         notes=anomalies.Notes(database),
-        limits=build_limits(settings, database),
+        limits=build_limits(settings, database, members),
         vault=sealed,
         platforms=connectors.build(settings, http, meters),
         events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL, signing.CHANNEL)),
@@ -91,12 +94,14 @@ async def build_house(settings: Settings, database: Database, *, works: bool = F
     return House(settings, services, http, places)
 
 
-def build_limits(settings: Settings, database: Database) -> rate_limits.Limits:
+def build_limits(settings: Settings, database: Database, members: int = 1) -> rate_limits.Limits:
     """In memory for one process; shared by several where it is set."""
     if settings.redis_url:
-        return shared_limits.SharedLimits(redis_limits.RedisStore(settings.redis_url))
+        store = redis_limits.RedisStore(settings.redis_url)
+        elsewhere = functools.partial(postgres_limits.listeners, database)
+        return shared_limits.SharedLimits(store, at_least=members, elsewhere=elsewhere)
     if settings.rate_limits == "postgres":
-        return shared_limits.SharedLimits(postgres_limits.PostgresStore(database))
+        return shared_limits.SharedLimits(postgres_limits.PostgresStore(database), at_least=members)
     return rate_limits.RateLimits()
 
 
@@ -169,7 +174,12 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
     """Hints from other processes while the app runs."""
     parts = app[PARTS]
     services = parts.services
-    async with services.events.running(), parts.sockets.running(), parts.connections.running():
+    async with (
+        services.events.running(),
+        services.limits.running(),  # after the events: who listens is counted
+        parts.sockets.running(),
+        parts.connections.running(),
+    ):
         tasks = [
             asyncio.create_task(_forget_keys(parts), name="key hints"),
             asyncio.create_task(_forget_balances(services), name="balance hints"),
@@ -214,11 +224,13 @@ async def _forget_signing_keys(services: Services) -> None:
                 services.tokens.forget()
 
 
-async def open_house(settings: Settings, address: str, *, works: Way | None = None) -> House:
-    """`works`: for a worker, how far it gives way."""
+async def open_house(
+    settings: Settings, address: str, *, works: Way | None = None, members: int = 1
+) -> House:
+    """`works`: for a worker, how far it gives way. `members`: how many share the port."""
     database = await (worker.connected(address, works) if works else open_database(address))
     try:
-        return await build_house(settings, database, works=works is not None)
+        return await build_house(settings, database, works=works is not None, members=members)
     except BaseException:
         await database.close()
         raise

@@ -55,7 +55,7 @@ def serve(
     number: Annotated[
         int, typer.Option("--processes", min=1, max=64, help="How many share the port: one a core.")
     ] = 1,
-    member: Annotated[bool, typer.Option(hidden=True)] = False,
+    members: Annotated[int, typer.Option(hidden=True, help="Of how many it is one.")] = 1,
     json: output.Json = False,
 ) -> None:
     """Serve the API until Ctrl-C or SIGTERM. Settings come from the environment, CREATOR_GRAPH_…"""
@@ -63,7 +63,7 @@ def serve(
     def work(opened: opening.Opened) -> Coroutine[Any, Any, None]:
         if number > 1:
             return processes.serve_many(opened, number=number, with_worker=with_worker, as_json=json)
-        return processes.serve(opened, with_worker=with_worker, as_json=json, member=member)
+        return processes.serve(opened, with_worker=with_worker, as_json=json, members=members)
 
     opening.run(work, as_json=json, log_level="info")
 

@@ -36,10 +36,10 @@ def stop_event() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def serving(opened: Opened, *, member: bool = False) -> AsyncIterator[composition.House]:
-    """The API listening; ends open connections in order when the block does. `member`: others share the port."""
+async def serving(opened: Opened, *, members: int = 1) -> AsyncIterator[composition.House]:
+    """The API listening; ends open connections in order when the block does. `members`: how many share the port."""
     async with contextlib.AsyncExitStack() as stack:
-        house = await composition.open_house(opened.settings, opened.address)
+        house = await composition.open_house(opened.settings, opened.address, members=members)
         stack.push_async_callback(house.close)
         app = composition.create_app(house)
         heads = again.Heads(functools.partial(view.repeated, app[PARTS]))
@@ -56,7 +56,11 @@ async def serving(opened: Opened, *, member: bool = False) -> AsyncIterator[comp
         stack.push_async_callback(_leave, house, app, runner)
         await runner.setup()
         site = web.TCPSite(
-            runner, opened.settings.host, opened.settings.port, reuse_address=True, reuse_port=member or None
+            runner,
+            opened.settings.host,
+            opened.settings.port,
+            reuse_address=True,
+            reuse_port=members > 1 or None,
         )
         try:
             await site.start()
@@ -92,10 +96,10 @@ def keep_what_stands() -> None:
     gc.set_threshold(LITTER)
 
 
-async def serve(opened: Opened, *, with_worker: bool, as_json: bool, member: bool = False) -> None:
+async def serve(opened: Opened, *, with_worker: bool, as_json: bool, members: int = 1) -> None:
     """The API, and a worker process beside it, until told to stop."""
     stop = stop_event()
-    async with serving(opened, member=member) as house:
+    async with serving(opened, members=members) as house:
         keep_what_stands()
         value = {
             "url": house.settings.public,
@@ -115,7 +119,7 @@ async def serve_many(opened: Opened, *, number: int, with_worker: bool, as_json:
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(number):
             await stack.enter_async_context(
-                child(opened, stop, "serve", "--member", **_counted_together(settings))
+                child(opened, stop, "serve", "--members", str(number), **_counted_together(settings))
             )
         if with_worker:
             await stack.enter_async_context(working(opened, stop))

@@ -74,6 +74,12 @@ select count(*) from pg_stat_activity
  where application_name = 'creator-graph limits' and datname = current_database()
 """
 
+# Each process that serves the API listens, whether it is asked anything or not.
+LISTENERS = """
+select count(*) from pg_stat_activity
+ where application_name = 'creator-graph events' and datname = current_database()
+"""
+
 FORGET = "delete from rate_limits where full_at < (extract(epoch from cast(:now as timestamptz)) * 1000000)::bigint"
 
 
@@ -166,6 +172,12 @@ def _columns(wishes: Sequence[Wish]) -> list[list[object]]:
         for wish in wishes
     ]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def listeners(database: Database) -> int:
+    """How many processes serve the API: for who counts them in Redis, while that is away."""
+    async with database.read() as connection:
+        return int(await connection.fetchval(LISTENERS))
 
 
 async def forget_full(session: AsyncSession, now: datetime) -> None:

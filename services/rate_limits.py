@@ -4,6 +4,7 @@ A bucket is one number, the instant at which it will be full again. Time is coun
 so that N at once is exactly N.
 """
 
+import contextlib
 import math
 import operator
 from collections.abc import Awaitable
@@ -77,6 +78,10 @@ class Limits(Protocol):
         """How it stands, counting nothing."""
         ...
 
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """While the block runs this process is counted among those that share."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -113,6 +118,10 @@ class RateLimits:
     def peek(self, caller: callers.Caller, now: datetime) -> Allowance:
         """How it stands, counting nothing."""
         return self.allowance(caller, nanoseconds(now))
+
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """It shares with nobody."""
+        return contextlib.nullcontext()
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -8,9 +8,10 @@ memory, from where it last saw the store.
 
 import asyncio
 import collections
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -25,6 +26,8 @@ MICROSECOND = 1_000
 PATIENCE = 0.5
 AWAY_SECONDS = 1.0
 COUNT_NODES_SECONDS = 5.0
+# Of so many counts, ten minutes of them, the highest holds: a node that lost the store a moment ago still lets its share through.
+COUNTS_KEPT = 120
 MOST_AT_ONCE = 200
 
 
@@ -84,12 +87,23 @@ class _Waiting:
 
 
 class SharedLimits:
-    """Counts in a store; in this process's share of the limits while the store is away."""
+    """Counts in a store; in this process's share of the limits while the store is away.
+
+    `at_least`: so many processes there are, whatever is counted. `elsewhere`: counts them while the store is away.
+    """
 
     def __init__(
-        self, store: Store, *, away_seconds: float = AWAY_SECONDS, patience: float = PATIENCE
+        self,
+        store: Store,
+        *,
+        away_seconds: float = AWAY_SECONDS,
+        patience: float = PATIENCE,
+        at_least: int = 1,
+        elsewhere: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
-        self._store = store
+        self._store, self._elsewhere = store, elsewhere
+        self._turn = asyncio.Lock()
+        """A store has one connection, for rounds and for counts."""
         self._seen = rate_limits.RateLimits()
         """Buckets as they were last seen; while the store is away, as they would be if all nodes did as this one."""
         self._share = rate_limits.RateLimits()
@@ -99,7 +113,8 @@ class SharedLimits:
         self._away_seconds, self._patience = away_seconds, patience
         self._away_until = 0.0
         self._counted_at = float("-inf")
-        self.nodes = 1
+        self._counts: collections.deque[int] = collections.deque([at_least], maxlen=COUNTS_KEPT)
+        self._at_least = self.nodes = at_least
 
     def take(self, caller: callers.Caller, now: datetime) -> "Allowance | asyncio.Future[Allowance]":
         """Count one request. Raises RateLimited, at once or when it is awaited."""
@@ -116,6 +131,17 @@ class SharedLimits:
     def peek(self, caller: callers.Caller, now: datetime) -> Allowance:
         """How it stood when this process last saw it, counting nothing."""
         return self._seen.peek(caller, now)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs, one of the nodes is this process, also while nothing is asked of it."""
+        await self._beat()  # before the first request: what passes is its share from the beginning
+        task = asyncio.create_task(self._beats(), name="limits")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
         if self._work is not None:
@@ -146,8 +172,9 @@ class SharedLimits:
     async def _round(self, groups: Sequence[list[_Waiting]]) -> None:
         """Every one of them gets an answer, whatever happens."""
         try:
-            async with asyncio.timeout(self._patience):
-                await self._count_nodes()
+            async with asyncio.timeout(self._patience), self._turn:
+                if time.monotonic() - self._counted_at > COUNT_NODES_SECONDS:
+                    await self._count_nodes()
                 told = await self._store.take([self._wish(group) for group in groups])
         except Exception as error:  # noqa: BLE001 -- a limit that cannot be counted is counted here
             self._lose(groups, error)
@@ -155,11 +182,37 @@ class SharedLimits:
         for group, answer in zip(groups, told, strict=True):
             self._tell(group, answer)
 
+    async def _beats(self) -> None:
+        while True:
+            away = time.monotonic() < self._away_until
+            await asyncio.sleep(self._away_seconds if away else COUNT_NODES_SECONDS)
+            await self._beat()
+
+    async def _beat(self) -> None:
+        """Count the nodes, this one among them. Never raises."""
+        try:
+            async with asyncio.timeout(self._patience), self._turn:
+                await self._count_nodes()
+        except Exception as error:  # noqa: BLE001 -- they are counted elsewhere, or stay as they were
+            self._lose((), error)
+            await self._count_elsewhere()
+
+    async def _count_elsewhere(self) -> None:
+        if self._elsewhere is None:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                self._count(await self._elsewhere())
+        except Exception as error:  # noqa: BLE001 -- they stay as they were
+            log.warning("nobody tells how many processes count rate limits: %r", error)
+
     async def _count_nodes(self) -> None:
-        now = time.monotonic()
-        if now - self._counted_at > COUNT_NODES_SECONDS:
-            self.nodes = max(1, await self._store.nodes())
-            self._counted_at = now
+        self._count(await self._store.nodes())
+        self._counted_at = time.monotonic()
+
+    def _count(self, nodes: int) -> None:
+        self._counts.append(nodes)
+        self.nodes = max(self._at_least, *self._counts)
 
     def _wish(self, group: Sequence[_Waiting]) -> Wish:
         caller = group[0].caller

@@ -1,6 +1,8 @@
 """Several processes count together, in PostgreSQL or Redis; with the store away each lets its share through."""
 
 import asyncio
+import contextlib
+import functools
 import time
 import uuid
 from collections import Counter
@@ -8,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services import callers, errors, postgres_limits, rate_limits, redis_limits, shared_limits
+from services import callers, errors, events, postgres_limits, rate_limits, redis_limits, shared_limits
 from tests import redis_server
 
 
@@ -160,6 +162,74 @@ async def test_without_a_store_from_the_beginning_nobody_is_locked_out(database)
     passed, refused = await burst([limits], caller(20, 0), 30)
     assert (len(passed), len(refused)) == (20, 10)
     await limits.close()
+
+
+async def test_a_node_that_nobody_asks_anything_is_counted_all_the_same(redis, monkeypatch):
+    monkeypatch.setattr(redis_limits, "NODE_SECONDS", 2)
+    monkeypatch.setattr(shared_limits, "COUNT_NODES_SECONDS", 0.2)
+    idle, busy = (shared_limits.SharedLimits(redis_limits.RedisStore(redis.url), patience=20) for _ in "12")
+    counter = redis_limits.RedisStore(redis.url)
+    async with idle.running(), busy.running():
+        await asyncio.sleep(3)  # longer than one that says nothing is remembered
+        await passes(busy, caller(60, 0))
+        assert await counter.nodes() == 3
+    for one in (idle, busy, counter):
+        await one.close()
+
+
+async def test_the_highest_count_of_late_holds(monkeypatch):
+    limits = shared_limits.SharedLimits(redis_limits_away(), at_least=2)
+    assert limits.nodes == 2
+    for found, held in ((4, 4), (1, 4)):
+        limits._count(found)
+        assert limits.nodes == held
+    for _ in range(shared_limits.COUNTS_KEPT):
+        limits._count(1)
+    assert limits.nodes == 2
+
+
+async def test_processes_started_while_the_store_is_away_let_their_share_through_from_the_first_request(
+    database,
+):
+    """Four listen to the database; each begins with a quarter."""
+    listeners = [events.Events(database) for _ in range(4)]
+    async with contextlib.AsyncExitStack() as stack:
+        for each in listeners:
+            await stack.enter_async_context(each.running())
+        elsewhere = functools.partial(postgres_limits.listeners, database)
+        nodes = [
+            shared_limits.SharedLimits(redis_limits_away(), away_seconds=5, patience=20, elsewhere=elsewhere)
+            for _ in listeners
+        ]
+        for limits in nodes:
+            await stack.enter_async_context(limits.running())
+        passed, _ = await burst(nodes, caller(20, 0), 80)
+        assert len(passed) == 20
+
+
+async def test_where_nobody_can_be_asked_the_processes_of_one_command_are_known(database):
+    async def away():
+        raise ConnectionRefusedError
+
+    limits = shared_limits.SharedLimits(redis_limits_away(), away_seconds=5, at_least=4, elsewhere=away)
+    async with limits.running():
+        passed, _ = await burst([limits], caller(20, 0), 80)
+    assert len(passed) == 5
+
+
+async def test_a_store_that_comes_back_is_found_by_a_node_that_was_away(redis, monkeypatch):
+    monkeypatch.setattr(shared_limits, "COUNT_NODES_SECONDS", 0.1)
+    limits = shared_limits.SharedLimits(redis_limits.RedisStore(redis.url), away_seconds=0.1, patience=20)
+    counter = redis_limits.RedisStore(redis.url)
+    redis.kill()
+    async with limits.running():
+        assert limits._away_until > 0
+        redis.start()
+        async with asyncio.timeout(60):
+            while await counter.nodes() != 2:
+                await asyncio.sleep(0.05)
+    for one in (limits, counter):
+        await one.close()
 
 
 def redis_limits_away():
