@@ -14,6 +14,14 @@ from db.readers import Readers
 
 # More would make the process wait for the database and then the database for it, instead of both at work.
 MOST_AT_ONCE = 16
+# What meets one round most likely meets the next, seconds later each.
+AWAY = (
+    TimeoutError,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+)
 
 
 class _Run(NamedTuple):
@@ -22,7 +30,10 @@ class _Run(NamedTuple):
 
 
 class Gathered:
-    """One a process. What fails fails for all who went together; a read can be read again alone."""
+    """One a process. What fails fails for all who went together; a read can be read again alone.
+
+    Where the database is slow or away, it fails for all who wait for the same statement too: nobody queues for that.
+    """
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
@@ -45,6 +56,9 @@ class Gathered:
             async with self._readers.lease() as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
                 return rows
+        except AWAY as error:
+            self._give_up(sql, error)
+            raise
         finally:
             self._go_on(sql, for_several)
 
@@ -63,11 +77,11 @@ class Gathered:
                 self._waiting[sql] = waiting[MOST_AT_ONCE:]
                 here = [run for run in waiting[:MOST_AT_ONCE] if not run.future.done()]  # the others left
                 if here:
-                    await self._read(here, for_several)
+                    await self._read(here, sql, for_several)
         finally:
             self._go_on(sql, for_several)
 
-    async def _read(self, runs: Sequence[_Run], for_several: str) -> None:
+    async def _read(self, runs: Sequence[_Run], sql: str, for_several: str) -> None:
         """Every one gets its rows, or the error of all."""
         found: list[list[tuple[Any, ...]]] = [[] for _ in runs]
         try:
@@ -76,10 +90,20 @@ class Gathered:
                 for row in await connection.fetch(for_several, *columns):
                     found[row[-1] - 1].append(row[:-1])
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
-            for run in runs:
-                if not run.future.done():
-                    run.future.set_exception(error)
+            _fail(runs, error)
+            if isinstance(error, AWAY):
+                self._give_up(sql, error)
             return
         for run, rows in zip(runs, found, strict=True):
             if not run.future.done():
                 run.future.set_result(rows)
+
+    def _give_up(self, sql: str, error: Exception) -> None:
+        waiting, self._waiting[sql] = self._waiting[sql], []
+        _fail(waiting, error)
+
+
+def _fail(runs: Sequence[_Run], error: Exception) -> None:
+    for run in runs:
+        if not run.future.done():
+            run.future.set_exception(error)

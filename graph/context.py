@@ -13,6 +13,7 @@ from graphql.execution.values import VariableValues
 from db.session import Database
 from graph import errors as reporting
 from graph import ids
+from graph.deadlines import Deadlines
 from graph.documents import Operation
 from graph.planner.mapping import Read
 from graph.planner.reading import Delivered
@@ -53,6 +54,7 @@ class Services:
     public_url: str
     key_prefix: str
     refuse_keys_in_browsers: bool = False
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def callback_url(self, platform: str) -> str:
         """The redirect URI to register at a platform."""

@@ -1,6 +1,5 @@
 """One operation, from text to answer: resolved, priced, run, settled. Knows no transport."""
 
-import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -151,17 +150,23 @@ async def _answered(
 
 
 async def _read(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
+    with context.services.deadlines.within(in_time.SECONDS):
+        result, path = await _found(engine, context)
+    return await settled(context, quote, result, started, path=path)
+
+
+async def _found(engine: Engine, context: Context) -> tuple[ExecutionResult, str]:
+    """What a read finds, and by which path."""
     failure: Exception | None = None
     if engine.compiles and compiled.applies(context.operation.roots(context.variables)):
         done = await _run_compiled(context)
         if isinstance(done, ExecutionResult):
-            return await settled(context, quote, done, started, path="compiled")
+            return done, "compiled"
         failure = done
-    async with asyncio.timeout(in_time.SECONDS):
-        result = await _run(engine, context)
+    result = await _run(engine, context)
     if failure is not None and not result.errors:
         read_twice(failure, context.asked.request_id)
-    return await settled(context, quote, result, started, path="ordinary")
+    return result, "ordinary"
 
 
 def read_twice(failure: Exception, request_id: str) -> None:

@@ -162,6 +162,27 @@ async def test_what_takes_too_long_is_free_and_not_tried_twice(serving, monkeypa
     await agreed(service)
 
 
+async def test_a_read_ends_when_its_time_is_over_and_is_free(service, monkeypatch):
+    queries = (
+        "query($id: ID!) { creator(id: $id) { id } }",
+        "{ creators { nodes { id } } credits { remaining } }",
+    )
+    for query in queries:
+        await charged(service, query, {"id": NOBODY})
+    async with service.database.write() as holder:
+        await (await session.raw(holder)).execute("lock table creators in access exclusive mode")
+        monkeypatch.setattr(execution, "SECONDS", 0.5)
+        answers = await asyncio.gather(
+            *(service.ask(query, {"id": NOBODY}, key=service.live) for query in queries * 20)
+        )
+        monkeypatch.undo()
+    for answer in answers:
+        assert (answer.code, answer.status, answer.credits["charged"]) == ("TIMEOUT", 504, 0), answer.body
+        assert "longer than" in answer.body["errors"][0]["message"]
+    assert (await charged(service, queries[1]))[0] == 1
+    await agreed(service)
+
+
 async def test_what_a_platform_refuses_is_free(service):
     for fault, price, code in (
         ("status_500", 0, "PLATFORM_ERROR"),

@@ -85,3 +85,46 @@ async def test_who_came_while_the_last_went_together_is_read_too(gathered):
 
     found = await asyncio.gather(*(again(number) for number in range(7)))
     assert found == [[f"{number}.{turn}" for turn in range(5)] for number in range(7)]
+
+
+async def test_nobody_queues_for_a_database_that_gives_no_connection(address, monkeypatch):
+    readers = Readers(address, most=1, patience=0.3, command_timeout=5, settings=READER_SETTINGS)
+    gathered, tries, take = Gathered(readers), [], Readers.take
+
+    async def counted(readers):
+        tries.append(1)
+        return await take(readers)
+
+    monkeypatch.setattr(Readers, "take", counted)
+    async with readers.lease():
+        tries.clear()
+        told = await asyncio.gather(
+            *(ask(gathered, 1, f"who {number}") for number in range(200)), return_exceptions=True
+        )
+        assert {type(each) for each in told} == {TimeoutError}
+        assert len(tries) == 1
+    assert await ask(gathered, 1, "after") == [(1, "after", 10)]
+    await readers.close()
+
+
+@pytest.mark.parametrize("error", [TimeoutError, asyncpg.ConnectionDoesNotExistError])
+async def test_when_the_database_is_lost_midway_all_who_wait_are_told_at_once(gathered, monkeypatch, error):
+    sizes, fetch = [], asyncpg.Connection.fetch
+
+    async def lost(connection, sql, *arguments, **more):
+        sizes.append(sql == SQL)
+        if sql != SQL:
+            raise error
+        return await fetch(connection, sql, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "fetch", lost)
+        told = await asyncio.gather(
+            *(ask(gathered, 1, f"who {number}") for number in range(200)), return_exceptions=True
+        )
+    assert [type(each) for each in told] == [list] + [error] * 199
+    assert sizes == [True, False]
+    assert await asyncio.gather(ask(gathered, 1, "a"), ask(gathered, 1, "b")) == [
+        [(1, "a", 10)],
+        [(1, "b", 10)],
+    ]
