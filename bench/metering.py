@@ -16,7 +16,7 @@ from bench.operations import Operation
 
 OPERATIONS = ("small", "fixed", "nested")
 HOT = " (hot account)"
-# At least so much of the requests a second without settlement; all at 64 connections but small and fixed.
+# At least so much of the requests a second without settlement, at `report.BAR_CONNECTIONS`.
 BARS = {"small": 0.85, "fixed": 0.90, "nested": 0.95}
 
 
@@ -60,16 +60,15 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
         [name, *(_added(found, name, connections) for connections in chosen.connections)] for name in names
     ]
     parts.append(report.table(heads, rows))
+    parts += [report.tails(found, connections) for connections in chosen.connections]
     parts += [report.raw(found, connections) for connections in chosen.connections]
     return "\n\n".join(parts) + "\n"
 
 
 def _cell(found: list[dict[str, Any]], name: str, connections: int) -> str:
     value = report.ratio(found, roster.OURS, roster.UNMETERED, name, connections)
-    if value is None:
-        return "–"
-    bar = BARS[name.removesuffix(HOT)]
-    return f"{value:.2f} (≥ {bar:g}: {'met' if value >= bar else 'NOT MET'})"
+    bar = BARS[name.removesuffix(HOT)] if connections == report.BAR_CONNECTIONS else None
+    return report.cell(value, bar)
 
 
 def _added(found: list[dict[str, Any]], name: str, connections: int) -> str:

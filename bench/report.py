@@ -45,7 +45,7 @@ def ratios(found: Rows, skipped: Mapping[tuple[str, str], str], chosen: Mapping[
     for connections in sorted({row["connections"] for row in found}, reverse=True):
         parts.append(f"## {connections} connections: requests a second, ours divided by theirs")
         parts.append(_bars(found, connections))
-        parts.append(_tails(found, connections))
+        parts.append(tails(found, connections))
     parts.append("## Raw numbers (medians over the runs)")
     parts += [raw(found, connections) for connections in sorted({row["connections"] for row in found})]
     parts += [f"{who}: {operation} was left out: {why}" for (who, operation), why in skipped.items()]
@@ -77,7 +77,7 @@ def _bars(found: Rows, connections: int) -> str:
     rows = []
     for ours, theirs, bars in BARS:
         cells = [
-            _cell(
+            cell(
                 ratio(found, ours, theirs, operation, connections),
                 bars.get(operation) if connections == BAR_CONNECTIONS else None,
             )
@@ -88,7 +88,8 @@ def _bars(found: Rows, connections: int) -> str:
     return table(["", *operations], rows) if rows else ""
 
 
-def _cell(value: float | None, bar: float | None) -> str:
+def cell(value: float | None, bar: float | None) -> str:
+    """A ratio, with a verdict where there is a bar."""
     if value is None:
         return "–"
     if bar is None:
@@ -113,19 +114,27 @@ def by_run(found: Rows, who: str, operation: str, connections: int) -> dict[int,
     return best
 
 
-def _tails(found: Rows, connections: int) -> str:
-    """p99 by p50 of ours."""
+def tails(found: Rows, connections: int) -> str:
+    """p99 by p50 of ours, with a verdict where the bars hold."""
     rows = []
     for who in (roster.OURS, roster.UNMETERED):
         cells = []
         for operation in _in_order(row["operation"] for row in found):
             mine = [row for row in found if stands(row, who, operation, connections)]
             value = median(row["p99"] / row["p50"] for row in mine if row["p50"]) if mine else None
-            cells.append("–" if value is None else f"{value:.1f}{'' if value <= TAIL else ' NOT MET'}")
+            cells.append(_tail(value, connections))
         if any(cell != "–" for cell in cells):
             rows.append([who, *cells])
-    heads = [f"p99 ÷ p50 (≤ {TAIL:g})", *_in_order(row["operation"] for row in found)]
+    heads = [f"p99 ÷ p50, c={connections} (≤ {TAIL:g})", *_in_order(row["operation"] for row in found)]
     return table(heads, rows) if rows else ""
+
+
+def _tail(value: float | None, connections: int) -> str:
+    if value is None:
+        return "–"
+    if connections != BAR_CONNECTIONS:
+        return f"{value:.1f}"
+    return f"{value:.1f} ({'met' if value <= TAIL else 'NOT MET'})"
 
 
 def stands(row: Mapping[str, Any], who: str, operation: str, connections: int) -> bool:
