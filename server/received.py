@@ -26,6 +26,13 @@ _OFFERED = {
     EVENTS: EVENTS,
     "text/*": EVENTS,
 }
+# What a message of a socket, which has no headers, says in `extensions`: the header that says the same, and its form.
+_SAID = {
+    "creditsMax": ("X-Credits-Max", int, "a whole number"),
+    "creditsQuote": ("X-Credits-Quote", str, "text"),
+    "creditsReceipt": ("X-Credits-Receipt", bool, "true or false"),
+    "idempotencyKey": ("Idempotency-Key", str, "text"),
+}
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
@@ -64,6 +71,19 @@ def asked(
         document_id=document_id,
         document_hash=document_hash,
     )
+
+
+def said_in_message(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that a socket's message stands for. Raises BadRequest."""
+    extensions = _optional(parameters, "extensions", dict, "an object") or {}
+    said: dict[str, str] = {}
+    for name, (header, kind, form) in _SAID.items():
+        value = extensions.get(name)
+        if value is not None and type(value) is not kind:  # true is a number too, to Python
+            raise errors.BadRequest(f"`extensions.{name}` must be {form}.")
+        if value is not None:
+            said[header] = value if isinstance(value, str) else str(int(value))
+    return said
 
 
 def _from_query(request: web.Request) -> dict[str, Any]:

@@ -239,7 +239,8 @@ class Socket:
         self._served += 1
         request_id = f"{self._request[REQUEST_ID]}.{self._served}"
         try:
-            asked = received.asked(payload, {}, str(visit.ip), visit.country, request_id)
+            said = received.said_in_message(payload)
+            asked = received.asked(payload, said, str(visit.ip), visit.country, request_id)
         except errors.BadRequest as error:
             raise Close(4400, error.message) from None
         if len(self._operations) >= MOST_OPERATIONS:
