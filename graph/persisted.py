@@ -1,7 +1,6 @@
 """From a hash to its document: uploaded by the account (trusted), or sent before by one of its keys (Apollo's APQ)."""
 
 import hashlib
-import re
 import sys
 import time
 from collections import OrderedDict
@@ -18,7 +17,6 @@ MOST_BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 600  # what an entry takes beside its text
 # After that the tables are asked again: they learn what is still in use.
 FRESH_SECONDS = 24 * 3600.0
-_ID = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
 
 Key = tuple[UUID, bytes]
 
@@ -47,6 +45,11 @@ class Kept:
         while self._size > self._most:
             self._drop(next(iter(self._texts)))
 
+    def forget(self, account_id: UUID | None) -> None:
+        """An account's; None: all."""
+        for key in [key for key in self._texts if account_id in {None, key[0]}]:
+            self._drop(key)
+
     def _drop(self, key: Key) -> None:
         text, _ = self._texts.pop(key)
         self._size -= _weight(text)
@@ -58,6 +61,13 @@ class Persisted:
     def __init__(self, database: Database, documents: Documents) -> None:
         self._database, self._documents = database, documents
         self._sent, self._trusted = Kept(), Kept()
+        self._forgotten = 0  # what was read before may be gone by now, and is not kept
+
+    def forget(self, account_id: UUID | None = None) -> None:
+        """Ask the tables anew about the account's documents: some are trusted no more. None: all accounts."""
+        for kept in (self._sent, self._trusted):
+            kept.forget(account_id)
+        self._forgotten += 1
 
     async def resolve(self, caller: callers.Caller, asked: Asked) -> Asked:
         """What was asked, with its text.
@@ -91,12 +101,13 @@ class Persisted:
         self._sent.put(key, asked.query)
 
     async def _sent_before(self, key: Key) -> str:
-        text = self._sent.get(key) or self._trusted.get(key)
+        text, forgotten = self._sent.get(key) or self._trusted.get(key), self._forgotten
         if text is None:
             text = await sent_documents.find(self._database, *key)
             if text is None:
                 return await self._uploaded(*key)
-            self._sent.put(key, text)
+            if forgotten == self._forgotten:
+                self._sent.put(key, text)
         return text
 
     async def _only_trusted(self, caller: callers.Caller, asked: Asked) -> Asked:
@@ -112,13 +123,14 @@ class Persisted:
 
     async def _uploaded(self, account_id: UUID, digest: bytes) -> str:
         key = account_id, digest
-        text = self._trusted.get(key)
+        text, forgotten = self._trusted.get(key), self._forgotten
         if text is None:
             async with self._database.read() as connection:
                 text = await trusted.find(connection, account_id, digest)
             if text is None:
                 raise errors.PersistedQueryNotFound
-            self._trusted.put(key, text)
+            if forgotten == self._forgotten:
+                self._trusted.put(key, text)
         return text
 
 
@@ -128,7 +140,7 @@ def _weight(text: str) -> int:
 
 
 def _digest(document_id: str) -> bytes:
-    match = _ID.match(document_id)
+    match = trusted.ID.match(document_id)
     if not match:
         raise errors.BadRequest("`documentId` must be sha256: and 64 hex digits.")
     return bytes.fromhex(match[1])

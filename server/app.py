@@ -34,6 +34,7 @@ from services import (
     shared_limits,
     signing,
     sockets,
+    trusted,
     vault,
 )
 from services.cashier import Cashier
@@ -84,7 +85,9 @@ async def build_house(
         limits=build_limits(settings, database, members),
         vault=sealed,
         platforms=connectors.build(settings, http, meters),
-        events=events.Events(database, (*events.CHANNELS, api_keys.CHANNEL, signing.CHANNEL)),
+        events=events.Events(
+            database, (*events.CHANNELS, api_keys.CHANNEL, signing.CHANNEL, trusted.CHANNEL)
+        ),
         public_url=settings.public,
         key_prefix=settings.key_prefix,
         refuse_keys_in_browsers=settings.refuse_keys_in_browsers,
@@ -184,6 +187,7 @@ async def _listening(app: web.Application) -> AsyncIterator[None]:
             asyncio.create_task(_forget_keys(parts), name="key hints"),
             asyncio.create_task(_forget_balances(services), name="balance hints"),
             asyncio.create_task(_forget_signing_keys(services), name="signing hints"),
+            asyncio.create_task(_forget_documents(parts), name="document hints"),
         ]
         yield
         for task in tasks:
@@ -222,6 +226,17 @@ async def _forget_signing_keys(services: Services) -> None:
         while True:
             if await hints.wait(HINT_SECONDS) is not None:
                 services.tokens.forget()
+
+
+async def _forget_documents(parts: Parts) -> None:
+    """Look again at the documents of accounts that trust one no more."""
+    with parts.services.events.subscribe(trusted.CHANNEL) as hints:
+        while True:
+            heard = await hints.wait(HINT_SECONDS)
+            for account_id in heard or ():
+                parts.persisted.forget(UUID(account_id))
+            if heard is not None and not heard:
+                parts.persisted.forget()
 
 
 async def open_house(

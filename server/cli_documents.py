@@ -12,7 +12,7 @@ from graph import documents as checking
 from server import opening, output
 from services import accounts, errors, trusted
 
-app = typer.Typer(help="Trusted documents: upload, list.", no_args_is_help=True)
+app = typer.Typer(help="Trusted documents: upload, list, remove.", no_args_is_help=True)
 
 Account = Annotated[str, typer.Option(help="Id (acc_…) or name.")]
 Where = Annotated[Path, typer.Argument(exists=True, help="A .graphql file, or a folder with such files.")]
@@ -49,6 +49,22 @@ def listed(account: Account, json: output.Json = False) -> None:
         for document in opening.run(work, as_json=json)
     ]
     output.records(rows, as_json=json, empty="No trusted documents.")
+
+
+@app.command()
+def remove(
+    ids: Annotated[list[str], typer.Argument(help="Ids (sha256:…), as list shows them.")],
+    account: Account,
+    json: output.Json = False,
+) -> None:
+    """Trust documents no more: every process refuses them at once, by documentId and by hash. All, or none."""
+
+    async def work(opened: opening.Opened) -> list[dict[str, Any]]:
+        async with opened.database() as database, database.write() as session:
+            gone = await trusted.remove(session, (await accounts.find(session, account)).id, ids)
+            return [{"id": id, "name": name} for id, name in gone]
+
+    output.records(opening.run(work, as_json=json), as_json=json, empty="Nothing was removed.")
 
 
 def _files(where: Path) -> Iterator[Path]:

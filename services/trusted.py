@@ -1,6 +1,8 @@
 """Trusted documents: operations an account uploaded, asked for by the SHA-256 of their text."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.session import Connection
+from services import errors
+
+ID = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z")
+
+CHANNEL = "creator_graph_documents"
+"""Payload: the id of an account that trusts a document no more."""
 
 FIND = "select text from trusted_documents where account_id = $1 and hash = $2"
 STORE = """
@@ -19,6 +27,12 @@ LIST = """
 select hash, name, length(text) as size, uploaded_at from trusted_documents
 where account_id = :account_id order by name, hash
 """
+# Sent before as well as uploaded: else its hash would still be answered.
+REMOVE = """
+with gone as (delete from sent_documents where account_id = :account_id and hash = any(:hashes))
+delete from trusted_documents where account_id = :account_id and hash = any(:hashes) returning hash, name
+"""
+NOTIFY = f"select pg_notify('{CHANNEL}', :account_id)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,25 @@ async def store(session: AsyncSession, account_id: UUID, name: str, document: st
     values = {"account_id": account_id, "hash": digest, "name": name, "text": document}
     await session.execute(text(STORE), values)
     return id_of(document)
+
+
+async def remove(session: AsyncSession, account_id: UUID, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Trust documents no more; id and name of each. Raises BadUserInput, and NotFound where one is not trusted."""
+    hashes = {digest(id) for id in ids}
+    rows = await session.execute(text(REMOVE), {"account_id": account_id, "hashes": list(hashes)})
+    gone = [(f"sha256:{row.hash.hex()}", row.name) for row in rows]
+    if len(gone) < len(hashes):
+        raise errors.NotFound("trusted document")
+    await session.execute(text(NOTIFY), {"account_id": str(account_id)})
+    return gone
+
+
+def digest(id: str) -> bytes:
+    """The hash in a `documentId`. Raises BadUserInput."""
+    match = ID.match(id)
+    if not match:
+        raise errors.BadUserInput("A document's id is sha256: and 64 hex digits.", argument="ids")
+    return bytes.fromhex(match[1])
 
 
 async def listed(session: AsyncSession, account_id: UUID) -> list[Document]:

@@ -1,5 +1,6 @@
 """Documents asked for by their hash: Apollo's APQ, and those an account trusts."""
 
+import asyncio
 import hashlib
 import json
 import tracemalloc
@@ -143,6 +144,35 @@ def command(service, shell):
         return code, json.loads(out or err.splitlines()[-1])
 
     return run
+
+
+async def test_a_document_that_is_trusted_no_more_is_asked_nowhere(service, other, command):
+    """By its id, by its hash, and by keys held to trusted documents; in processes that kept it too."""
+    kept, removed = await trust(service, OTHER, QUERY)
+    held = (await service.key(trusted_only=True)).secret
+    stranger = await service.another()
+    (theirs,) = await trust(service, QUERY, account_id=stranger.id)
+    ways = ({"documentId": removed}, {"extensions": apq(QUERY)})
+    for place in (service, other):
+        for key in (service.test, held):
+            await send(place, {"query": QUERY, "extensions": apq(QUERY)}, key=key)
+            assert [(await send(place, way, key=key)).status for way in ways] == [200, 200]
+    account = ids.write("Account", service.account.id)
+    code, told = await command("documents", "remove", removed, "sha256:" + "0" * 64, "--account", account)
+    assert (code, "trusted document" in json.dumps(told)) == (1, True)
+    assert (await command("documents", "remove", "nonsense", "--account", account))[0] == 1
+    assert (await send(service, {"documentId": removed})).status == 200
+    code, gone = await command("documents", "remove", removed, "--account", account)
+    assert (code, gone) == (0, [{"id": removed, "name": "a.graphql"}])
+    for place in (service, other):
+        for way in ways:
+            async with asyncio.timeout(30):
+                while "data" in (answer := await send(place, way)).body:
+                    await asyncio.sleep(0.02)
+            assert answer.code == "PERSISTED_QUERY_NOT_FOUND"
+        assert (await send(place, {"query": QUERY}, key=held)).reason == "DOCUMENT"
+        assert (await send(place, {"documentId": kept})).status == 200
+        assert (await send(place, {"documentId": theirs}, key=stranger.test.secret)).status == 200
 
 
 async def test_the_operator_uploads_documents_and_makes_keys_held_to_them(service, command, tmp_path):

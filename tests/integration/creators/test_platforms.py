@@ -140,6 +140,7 @@ async def test_what_is_wrong_with_our_app_ends_no_sync_and_no_grant(stage, platf
         assert row["error_retry_at"] > datetime.now(UTC) + timedelta(minutes=55)
         assert await stage.value("select status from grants") == "ACTIVE"
         connector._app = right
+        await stage.execute("update syncs set error_retry_at = now()")
         await stage.execute(f"update {jobs.TABLE} set execute_after = now()")
         assert (await stage.ended(requested.sync_id))["status"] == "SUCCEEDED"
 
