@@ -48,7 +48,7 @@ from graphql.utilities import do_types_overlap, type_from_ast
 from graphql.utilities.validate_input_value import validate_input_literal
 from graphql.validation.rules.variables_in_allowed_position import allowed_variable_usage
 
-MOST_NODES = 300  # fragments spread out; it also bounds how deep the walk goes
+MOST_NODES = 300  # and values, fragments spread out; it also bounds how deep the walk goes
 DIRECTIVES = {"skip", "include"}
 
 Composite = GraphQLObjectType | GraphQLInterfaceType
@@ -116,8 +116,7 @@ class _Walk:
     def selects(self, parent: Composite, chosen: SelectionSetNode, keys: dict[str, _Answered]) -> bool:
         """`keys`: what stands in this object already."""
         for node in chosen.selections:
-            self._nodes += 1
-            if self._nodes > MOST_NODES or (node.directives and not self._directs(node.directives)):
+            if self._enough() or (node.directives and not self._directs(node.directives)):
                 return False
             if isinstance(node, FieldNode):
                 good = self._field(parent, node, keys)
@@ -128,6 +127,11 @@ class _Walk:
             if not good:
                 return False
         return True
+
+    def _enough(self) -> bool:
+        """Counts one more; whether there are more than a glance takes in."""
+        self._nodes += 1
+        return self._nodes > MOST_NODES
 
     def _field(self, parent: Composite, node: FieldNode, keys: dict[str, _Answered]) -> bool:
         name, below = node.name.value, node.selection_set
@@ -192,6 +196,8 @@ class _Walk:
 
     def _takes(self, kind: GraphQLInputType, value: ValueNode) -> bool:
         """Whether a value may stand where this type is wanted. A place's own default is left out of account."""
+        if self._enough():
+            return False
         if isinstance(value, VariableNode):
             name = value.name.value
             self._used.add(name)

@@ -24,6 +24,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
+from graph import limits
 from graph.planner import arguments
 from graph.planner.arguments import Arguments
 
@@ -48,13 +49,38 @@ class Field:
         return (field for field in self.fields if field.name == name)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Document:
-    """What a selection is read from."""
+    """What a selection is read from. Of a fragment spread many times, arguments and directives are read once."""
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: VariableValues
+    _fields: int = 0
+    _arguments: dict[tuple[int, int], Arguments] = field(default_factory=dict)
+    _included: dict[int, bool] = field(default_factory=dict)
+
+    def count(self, fields: int) -> None:
+        """So many fields more. Raises QueryTooComplex."""
+        self._fields += fields
+        limits.check_fields(self._fields)
+
+    def arguments(self, definition: GraphQLField, node: FieldNode) -> Arguments:
+        """What reads them. A node may stand in objects of several types: each has its own definition of it."""
+        place = id(definition), id(node)
+        found = self._arguments.get(place)
+        if found is None:
+            found = self._arguments[place] = arguments.reader(definition, node)
+        return found
+
+    def includes(self, node: SelectionNode) -> bool:
+        """What @skip and @include say of a node."""
+        if not node.directives:
+            return True
+        found = self._included.get(id(node))
+        if found is None:
+            found = self._included[id(node)] = included(node, self.variables)
+        return found
 
 
 def read_field(document: Document, definition: GraphQLField, nodes: Sequence[FieldNode]) -> Field:
@@ -72,7 +98,7 @@ def read_field(document: Document, definition: GraphQLField, nodes: Sequence[Fie
         key=first.alias.value if first.alias else first.name.value,
         name=first.name.value,
         type_name=kind.name,
-        arguments=arguments.reader(definition, first),
+        arguments=document.arguments(definition, first),
         fields=fields,
         by_type=by_type,
     )
@@ -85,6 +111,7 @@ def _read_object(
     visited: set[str] = set()  # shared: a fragment reached by many merged fields is read once, not once each
     for selection_set in sets:
         _collect(document, kind, selection_set, grouped, visited)
+    document.count(len(grouped))
     return tuple(_read_merged(document, kind, nodes) for nodes in grouped.values())
 
 
@@ -104,7 +131,7 @@ def _collect(
     visited: set[str],
 ) -> None:
     for node in selection_set.selections:
-        if not included(node, document.variables):
+        if not document.includes(node):
             continue
         if isinstance(node, FieldNode):
             key = node.alias.value if node.alias else node.name.value

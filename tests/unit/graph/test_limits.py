@@ -13,8 +13,8 @@ import pytest
 
 from graph import limits, pagination, quote
 from graph.documents import DocumentRefused
+from graph.planner import arguments, reading, selection
 from graph.planner import compile as compiling
-from graph.planner import reading
 from services import errors
 
 
@@ -66,28 +66,39 @@ def _introspection(levels: int) -> str:
 
 
 def _tokens(count: int) -> str:
-    """A document of exactly so many tokens: strings in a list, under few fields."""
-    values = count - len(
-        [
-            "{",
-            "creators",
-            "(",
-            "filter",
-            ":",
-            "{",
-            "username",
-            ":",
-            "[",
-            "]",
-            "}",
-            ")",
-            "{",
-            "totalCount",
-            "}",
-            "}",
-        ]
+    """A document of exactly so many tokens, within all other limits: directives, spreads, and strings in a list."""
+    spread = "...F@skip(if:false) " * 100 + "...F " * 50
+    values = '"a" ' * (count - 26 - 100 * 9 - 50 * 2)
+    return f"{{creators(filter:{{username:[{values}]}}){{totalCount nodes{{{spread}}}}}}}fragment F on Creator{{id}}"
+
+
+def _fields(count: int) -> str:
+    """A document of exactly so many fields: a fragment of 27 under many aliases, and the rest."""
+    below = (
+        "id platform externalId reference username displayName bio avatarUrl profileUrl verified "
+        "stats{followers following likes views videoCount engagementRate}"
+        "videos(first:1){nodes{id title description url views likes comments shares}}"
     )
-    return "{creators(filter:{username:[" + '"a" ' * values + "]}){totalCount}}"
+    times, rest = divmod(count - 2, 28)
+    spread = "".join(f"a{n}:nodes{{...F}}" for n in range(times))
+    names = " ".join(f"b{n}:name" for n in range(rest))
+    return f"{{creators(first:1){{{spread}}}plans{{{names}}}}}fragment F on Creator{{{below}}}"
+
+
+def _side_by_side(count: int) -> str:
+    fragments = "".join(f"fragment F{n} on Plan{{name}}" for n in range(count))
+    return "{plans{" + "".join(f"...F{n} " for n in range(count)) + "}}" + fragments
+
+
+def _directed(count: int) -> str:
+    """So many directives in one document, on spreads, which are no repeated fields."""
+    return "{plans{" + "...F@skip(if:false) " * count + "}}fragment F on Plan{name}"
+
+
+def _listed(count: int) -> str:
+    """So many values in the lists of one document, in an object's and in a variable's default."""
+    values = '"a" ' * (count - 1)
+    return f'query($a:[String!]=["b"]){{creators(filter:{{username:[{values}]}}){{totalCount}}a:creators(filter:{{username:$a}}){{totalCount}}}}'
 
 
 def _bytes(count: int) -> str:
@@ -106,6 +117,10 @@ EDGES: list[tuple[str, Callable[[int], str], int]] = [
     ("root fields", lambda n: "{" + " ".join("plans{name}" for _ in range(n)) + "}", limits.ROOT_FIELDS),
     ("tokens", _tokens, limits.TOKENS),
     ("bytes", _bytes, limits.DOCUMENT_BYTES),
+    ("fragments", _side_by_side, limits.FRAGMENTS),
+    ("spread fragments", lambda n: "{plans{" + "...F " * n + "}}fragment F on Plan{name}", limits.SPREADS),
+    ("directives", _directed, limits.DIRECTIVES),
+    ("values in lists", _listed, limits.LISTED),
     ("repeated fields", lambda n: "{plans{name" + " name" * n + "}}", limits.REPEATS),
 ]
 
@@ -117,7 +132,7 @@ def test_a_document_at_the_limit_passes_and_one_more_is_refused(
     ENGINE.documents.operation(make(limit), None)
     with pytest.raises(errors.QueryTooComplex) as caught:
         ENGINE.documents.operation(make(limit + 1), None)
-    assert what in caught.value.message
+    assert f"has {what}" in caught.value.message
     assert caught.value.extra == {"limit": limit, "asked": limit + 1}
 
 
@@ -125,6 +140,26 @@ def test_limits_are_the_numbers_the_contract_says() -> None:
     said = (limits.DEPTH, limits.INTROSPECTION_DEPTH, limits.ALIASES, limits.ROOT_FIELDS, limits.TOKENS)
     assert said == (15, 20, 100, 10, 2_000)
     assert (limits.DOCUMENT_BYTES, limits.NODES, limits.VALIDATION_ERRORS) == (32_768, 20_000, 5)
+
+
+def test_limits_that_no_honest_client_meets_are_the_numbers_the_docs_say() -> None:
+    said = (
+        limits.FIELDS,
+        limits.FRAGMENTS,
+        limits.SPREADS,
+        limits.DIRECTIVES,
+        limits.LISTED,
+        limits.COMPARISONS,
+    )
+    assert said == (2_000, 100, 200, 100, 1_000, 20_000)
+
+
+def test_two_thousand_merged_fields_may_be_selected_and_no_more() -> None:
+    operation = ENGINE.documents.operation(_fields(limits.FIELDS), None)
+    operation.roots(operation.declared.read({}))
+    with pytest.raises(errors.QueryTooComplex) as caught:
+        planned(_fields(limits.FIELDS + 1))
+    assert caught.value.extra == {"limit": limits.FIELDS, "asked": limits.FIELDS + 1}
 
 
 def test_twenty_thousand_objects_may_be_asked_for_and_no_more() -> None:
@@ -188,6 +223,29 @@ def test_no_document_keeps_the_loop_busy(text: str) -> None:
     ):  # answered or refused: quick either way
         planned(text)
     assert time.process_time() - began < 1
+
+
+def test_fragments_that_are_compared_each_with_each_are_refused_while_that_is_quick() -> None:
+    beside = _side_by_side(100).replace("{name}", "{name apiAccess monthlyCredits maxWebsockets}")
+    again = (
+        beside.replace("{plans{", "{plans{...@include(if:true){__typename}", 1) + "query Another{plans{name}}"
+    )
+    with pytest.raises(errors.QueryTooComplex) as caught:
+        ENGINE.documents.operation(again.replace("{plans", "query One{plans", 1), "One")
+    assert caught.value.extra["limit"] == limits.COMPARISONS
+
+
+def test_a_fragment_under_many_aliases_has_its_arguments_and_directives_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[object] = []
+    reader, included = arguments.reader, selection.included
+    monkeypatch.setattr(arguments, "reader", lambda kind, node: read.append(node) or reader(kind, node))
+    monkeypatch.setattr(selection, "included", lambda node, given: read.append(node) or included(node, given))
+    below = "videos(first:1,filter:{platform:[TIKTOK]})@include(if:true){totalCount}"
+    spread = "".join(f"a{n}:nodes{{...F}}" for n in range(90))
+    planned(f"{{creators(first:1){{{spread}}}}}fragment F on Creator{{{below}}}")
+    assert len(read) < 100  # 90 are `nodes`
 
 
 def test_sixty_doublings_cost_milliseconds() -> None:

@@ -106,3 +106,12 @@ def test_whatever_is_told_valid_at_a_glance_graphql_core_finds_valid() -> None:
             told += 1
             assert validate(CORE, document) == [], text
     assert told > MUTANTS / 50
+
+
+def test_a_glance_takes_in_few_values_wherever_they_stand() -> None:
+    listed = "creators(filter: {{username: [{}]}}) {{ totalCount }}"
+    assert is_plain("{" + listed.format('"a"' * 100) + "}")
+    assert not is_plain("{" + listed.format('"a"' * plainly.MOST_NODES) + "}")
+    spread = "".join(f"a{n}: nodes {{ ...F }}" for n in range(10))
+    below = f"fragment F on Creator {{ videos(filter: {{platform: [{'TIKTOK ' * 30}]}}) {{ totalCount }} }}"
+    assert not is_plain(f"{{ creators {{ {spread} }} }} {below}")
