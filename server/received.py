@@ -78,7 +78,7 @@ def said_in_message(parameters: Mapping[str, Any]) -> dict[str, str]:
     extensions = _optional(parameters, "extensions", dict, "an object") or {}
     said: dict[str, str] = {}
     for name, (header, kind, form) in _SAID.items():
-        value = extensions.get(name)
+        value: Any = extensions.get(name)
         if value is not None and type(value) is not kind:  # true is a number too, to Python
             raise errors.BadRequest(f"`extensions.{name}` must be {form}.")
         if value is not None:
