@@ -82,7 +82,7 @@ def said_in_message(parameters: Mapping[str, Any]) -> dict[str, str]:
         if value is not None and type(value) is not kind:  # true is a number too, to Python
             raise errors.BadRequest(f"`extensions.{name}` must be {form}.")
         if value is not None:
-            said[header] = value if isinstance(value, str) else str(int(value))
+            said[header] = value if isinstance(value, str) else format(value, "d")
     return said
 
 
