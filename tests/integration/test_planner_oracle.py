@@ -43,7 +43,7 @@ class Stage:
 
     async def drawn(self, chance: drawn.Drawn) -> tuple[UUID, dict[str, list[Any]]]:
         """An account, and all there is: one of the large ones, or a new one of rows that are drawn."""
-        if chance.chance(0.4):
+        if chance.chance(0.5):
             return chance.choice(self.accounts), self.tables
         maker = drawn.Maker(chance)
         await data.write(self.writer, maker.rows)

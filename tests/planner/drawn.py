@@ -22,7 +22,7 @@ class Drawn:
         return low if low == high else self._data.draw_integer(low, high)
 
     def chance(self, share: float) -> bool:
-        return self.randint(0, 999) >= 1000 * (1 - share)
+        return self.randint(0, 99) >= 100 * (1 - share)
 
     def choice(self, values: Sequence[Any]) -> Any:
         return values[self.randint(0, len(values) - 1)]
@@ -41,9 +41,8 @@ class Maker(data.Maker):
     def __init__(self, drawn: Drawn) -> None:
         super().__init__(drawn)
         self.keys_of_a_world = drawn.randint(0, 2)
-        self.account_id = self.account(
-            f"drawn{next(NUMBERS)}", creators=drawn.randint(0, 3), videos=drawn.randint(0, 4)
-        )
+        creators, videos = drawn.choice((1, 2, 3, 5, 0)), drawn.choice((2, 4, 0))
+        self.account_id = self.account(f"drawn{next(NUMBERS)}", creators=creators, videos=videos)
 
     def id(self) -> UUID:
         """In an order that is drawn, and never twice, as what was drawn may be drawn again."""

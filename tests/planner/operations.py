@@ -82,7 +82,12 @@ class Writer:
         leaves = [name for name in kind.fields if is_leaf_type(get_named_type(kind.fields[name].type))]
         nests = [name for name in kind.fields if name not in leaves]
         chosen = self.random.sample(leaves, min(len(leaves), self.random.randint(0, 4)))
-        if depth > 0 and nests and self.weighty > 0:
+        if (
+            depth > 0
+            and nests
+            and self.weighty > 0
+            and not self.chance(0.3 if kind.name.endswith("Edge") else 0.1)
+        ):
             chosen += self.random.choices(nests, k=self.random.randint(1, 2 if depth > 3 else 1))
         parts = [self.part(kind, name, depth, aliased=aliased) for name in chosen]
         if not parts or self.chance(0.1):
