@@ -23,7 +23,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from graph import ids, limits, pagination, plainly, variables
+from graph import ids, introspection, limits, pagination, plainly, variables
 from graph.planner.arguments import mentioned
 from graph.planner.selection import Document, Field, read_field
 from graph.together import Together
@@ -209,6 +209,7 @@ class Documents:
         for node in document.definitions:
             if isinstance(node, OperationDefinitionNode):
                 limits.check(node, fragments)
+                introspection.check(self._schema, node, fragments)
                 name = node.name.value if node.name else None
                 operations[name] = Operation(
                     name,

@@ -12,7 +12,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from strawberry import Info
 
-from graph import compiled, cost, idempotent, in_time
+from graph import compiled, cost, idempotent, in_time, introspection
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
@@ -163,6 +163,8 @@ async def _found(engine: Engine, context: Context) -> tuple[ExecutionResult, str
         if isinstance(done, ExecutionResult):
             return done, "compiled"
         failure = done
+    if all(root.name.startswith("__") for root in context.operation.roots(context.variables)):
+        return await _introspected(engine, context), "ordinary"
     result = await _run(engine, context)
     if failure is not None and not result.errors:
         read_twice(failure, context.asked.request_id)
@@ -282,6 +284,17 @@ async def _run_compiled(context: Context) -> ExecutionResult | Exception:
         raise reporting.late() from error  # the database's own time is over: no second try
     except Exception as error:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
         return error
+
+
+async def _introspected(engine: Engine, context: Context) -> ExecutionResult:
+    """What the schema tells of itself: graphql-core's answer, the first time."""
+    operation = context.operation
+    place = introspection.place(operation.hash, operation.name, context.variables.coerced)
+    found = engine.introspected.find(place)
+    if found is None:
+        found = await _run(engine, context)
+        engine.introspected.keep(place, found)
+    return found
 
 
 async def _run(engine: Engine, context: Context) -> ExecutionResult:

@@ -1,6 +1,6 @@
 """The schema: roots passed in from above, our scalars, and nested fields that read what the planner put there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from graph import in_time, price_tags
 from graph.documents import Documents
+from graph.introspection import Kept
 from graph.policy import Policy, read_policy
 from graph.scalars import SCALARS
 from graph.types.node import Node
@@ -16,13 +17,14 @@ from graph.types.node import Node
 
 @dataclass(frozen=True)
 class Engine:
-    """A schema ready to be asked: what its directives say, and the documents it has seen."""
+    """A schema ready to be asked: what its directives say, the documents it has seen, what it told of itself."""
 
     schema: strawberry.Schema
     core: GraphQLSchema
     policy: Policy
     documents: Documents
     compiles: bool
+    introspected: Kept = field(default_factory=Kept)
 
 
 def build_schema(query: type, mutation: type, subscription: type, types: list[Any]) -> strawberry.Schema:
