@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from db import session
-from graph import execution
+from graph import execution, in_time
 from services import credits
 
 NOBODY = "crt_" + "0" * 32
@@ -171,7 +171,7 @@ async def test_a_read_ends_when_its_time_is_over_and_is_free(service, monkeypatc
         await charged(service, query, {"id": NOBODY})
     async with service.database.write() as holder:
         await (await session.raw(holder)).execute("lock table creators in access exclusive mode")
-        monkeypatch.setattr(execution, "SECONDS", 0.5)
+        monkeypatch.setattr(in_time, "SECONDS", 0.5)
         answers = await asyncio.gather(
             *(service.ask(query, {"id": NOBODY}, key=service.live) for query in queries * 20)
         )
