@@ -132,7 +132,7 @@ class InvalidToken(Unauthenticated):
 
 
 class Forbidden(ServiceError):
-    """reason: SCOPE, PLAN, IP, BROWSER, MODE, CREATOR, DOCUMENT."""
+    """reason: SCOPE, PLAN, IP, BROWSER, MODE, CREATOR, DOCUMENT, SIGNATURE."""
 
     code, status = "FORBIDDEN", 403
 
@@ -141,6 +141,8 @@ class Forbidden(ServiceError):
 
 
 class CreditsExhausted(ServiceError):
+    """reason: KEY, or none."""
+
     code, status = "CREDITS_EXHAUSTED", 402
 
     def __init__(self, needed: int, remaining: int, reset_at: datetime) -> None:
@@ -167,6 +169,8 @@ class KeyCreditsExhausted(CreditsExhausted):
 
 
 class RateLimited(ServiceError):
+    """reason: SOCKETS, or none."""
+
     code, status = "RATE_LIMITED", 429
 
     def __init__(self, retry_after: int) -> None:
@@ -179,7 +183,7 @@ class RateLimited(ServiceError):
 
 
 class PlatformError(ServiceError):
-    """reason: RECONNECT_REQUIRED, SCOPE_MISSING, NO_ACCOUNT, THROTTLED, MISCONFIGURED, NOT_OFFERED, AWAY."""
+    """reason: RECONNECT_REQUIRED, SCOPE_MISSING, NO_ACCOUNT, THROTTLED, MISCONFIGURED, NOT_OFFERED, AWAY, or none."""
 
     code, status = "PLATFORM_ERROR", 200
 
