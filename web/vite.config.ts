@@ -28,6 +28,6 @@ export default defineConfig({
   },
   worker: { format: "es" },
   server: {
-    proxy: { "/graphql": { target: process.env.API_URL ?? "http://localhost:8000", ws: true } },
+    proxy: { "/graphql": { target: process.env.API_URL ?? "http://localhost:4000", ws: true } },
   },
 });
