@@ -12,7 +12,7 @@ from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from strawberry import Info
 
-from graph import compiled, cost, idempotent, in_time, introspection
+from graph import compiled, cost, idempotent, in_time, introspection, limits
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
@@ -138,6 +138,7 @@ async def _answered(
             remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
         )
     if operation.kind == "query":
+        _check_size(engine, operation, variables, quote)
         check_purse(services, caller, quote)
     context = Context(services, caller, asked, operation, variables, now)
     if operation.kind == "mutation":
@@ -208,6 +209,18 @@ async def _replayed(context: Context, quote: quoting.Quote, data: Any, started: 
     usage = context.usage(charge=0, delivered=context.delivered, code="OK", started=started)
     balance = await context.services.cashier.settle(usage)
     return Answer(data=data, balance=balance, upper_bound=quote.max, replayed=True, path="replayed")
+
+
+def _check_size(
+    engine: Engine, operation: Operation, variables: VariableValues, quote: quoting.Quote
+) -> None:
+    """Raises QueryTooComplex for a large read beside a root that has no plan: graphql-core completes all of it."""
+    if (
+        engine.compiles
+        and quote.nodes > limits.ONE_BY_ONE
+        and not compiled.applies(operation.roots(variables))
+    ):
+        raise limits.refuse("objects beside fields without a plan", limits.ONE_BY_ONE, quote.nodes)
 
 
 def admitted(

@@ -78,3 +78,13 @@ async def test_what_fails_on_both_paths_is_told_by_the_answer_alone(service):
     with structlog.testing.capture_logs() as log:
         assert (await service.ask('{ creator(id: "nonsense") { id } }')).code == "BAD_USER_INPUT"
     assert not [line for line in log if line["event"] == "compiled.failed"]
+
+
+async def test_a_large_read_beside_a_root_without_a_plan_is_refused_and_a_small_one_is_not(service, path):
+    beside = "query($n: Int!) { viewer { mode } creators(first: $n) { nodes { videos(first: 100) { nodes { id } } } } }"
+    assert (await service.ask(beside, {"n": 10})).data["viewer"] == {"mode": "TEST"}
+    if path == "ordinary":  # everything goes that way: the limit is the compiled path's
+        return
+    refused = await service.ask(beside, {"n": 100})
+    assert (refused.code, refused.errors[0]["extensions"]["limit"]) == ("QUERY_TOO_COMPLEX", 2_000)
+    assert (await service.ask(beside.replace("viewer { mode } ", ""), {"n": 100})).data
