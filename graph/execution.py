@@ -1,7 +1,6 @@
 """One operation, from text to answer: resolved, priced, run, settled. Knows no transport."""
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,19 +8,16 @@ from typing import Any
 import orjson
 import structlog
 from graphql import ExecutionResult, GraphQLError, execute
-from graphql.execution.values import VariableValues
-from strawberry import Info
 
-from graph import compiled, cost, idempotent, in_time, introspection, limits
+from graph import admission, compiled, cost, idempotent, in_time, introspection
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
-from graph.documents import Operation
 from graph.planner.reading import Delivered
 from graph.policy import FREE
 from graph.scalars import instant
 from graph.schema import Engine
-from services import callers, credits, errors, key_terms
+from services import callers, credits, errors
 
 log = structlog.get_logger()
 
@@ -129,7 +125,7 @@ async def _answered(
     engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime, started: datetime
 ) -> Answer:
     operation = engine.documents.operation(asked.query, asked.operation_name)
-    variables, quote = admitted(engine, caller, asked, operation)
+    variables, quote = admission.admitted(engine, caller, asked, operation)
     if asked.quote_only:
         return Answer(upper_bound=quote.max, balance=await standing(services, caller))
     if operation.kind == "subscription":
@@ -138,8 +134,8 @@ async def _answered(
             remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
         )
     if operation.kind == "query":
-        _check_size(engine, operation, variables, quote)
-        check_purse(services, caller, quote)
+        admission.check_size(engine, operation, variables, quote)
+        admission.check_purse(services, caller, quote)
     context = Context(services, caller, asked, operation, variables, now)
     if operation.kind == "mutation":
         return await _changed(engine, context, quote, started)
@@ -209,80 +205,6 @@ async def _replayed(context: Context, quote: quoting.Quote, data: Any, started: 
     usage = context.usage(charge=0, delivered=context.delivered, code="OK", started=started)
     balance = await context.services.cashier.settle(usage)
     return Answer(data=data, balance=balance, upper_bound=quote.max, replayed=True, path="replayed")
-
-
-def _check_size(
-    engine: Engine, operation: Operation, variables: VariableValues, quote: quoting.Quote
-) -> None:
-    """Raises QueryTooComplex for a large read beside a root that has no plan: graphql-core completes all of it."""
-    if (
-        engine.compiles
-        and quote.nodes > limits.ONE_BY_ONE
-        and not compiled.applies(operation.roots(variables))
-    ):
-        raise limits.refuse("objects beside fields without a plan", limits.ONE_BY_ONE, quote.nodes)
-
-
-def admitted(
-    engine: Engine, caller: callers.Caller, asked: Asked, operation: Operation
-) -> tuple[VariableValues, quoting.Quote]:
-    """The variables and the price of an operation that the caller may ask.
-
-    Raises BadUserInput, QueryTooComplex, Forbidden (scope, creators), PriceExceedsMaximum.
-    """
-    variables = operation.read(asked.variables)
-    quote = quoting.of(engine.policy, operation, variables)
-    check_scopes(caller, quote)
-    check_creators(caller, quote)
-    if asked.most_credits is not None and quote.max > asked.most_credits:
-        raise errors.PriceExceedsMaximum(
-            f"The operation may cost {quote.max} credits; X-Credits-Max allows {asked.most_credits}.",
-            remedy="Ask for less, or allow more.",
-            max=quote.max,
-        )
-    return variables, quote
-
-
-def check_scopes(caller: callers.Caller, quote: quoting.Quote) -> None:
-    """Refuse the whole operation where a scope is missing anywhere in it."""
-    if quote.scopes <= caller.scopes:
-        return
-    missing = sorted(scope for scope in quote.scopes if not key_terms.covers(caller.scopes, scope))
-    if missing:
-        raise errors.Forbidden(
-            f"This key lacks the scope {missing[0]}.",
-            remedy="Use a key that has it.",
-            reason="SCOPE",
-            scope=missing[0],
-            missing=missing,
-        )
-
-
-def check_purse(services: Services, caller: callers.Caller, quote: quoting.Quote) -> None:
-    """Before anything is read: refuse an account, or a key, that is known to be short of credits."""
-    if quote.base and caller.livemode:
-        services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
-
-
-def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> quoting.Quote:
-    """What an operation would cost, for `price`. Raises what running it would, up to the scopes."""
-    schema = info._raw_info.schema  # noqa: SLF001 -- Strawberry offers no other way to the schema
-    engine: Engine = schema.extensions["engine"]
-    operation = engine.documents.operation(text, name)
-    variables = operation.read(given)
-    return quoting.of(engine.policy, operation, variables)
-
-
-def check_creators(caller: callers.Caller, quote: quoting.Quote) -> None:
-    """Refuse what a token held to certain creators may not ask."""
-    if caller.allowed_creators is not None and quote.tells_of_others:
-        named = min(quote.tells_of_others)
-        raise errors.Forbidden(
-            f"A token held to certain creators cannot ask for {named}.",
-            remedy="Ask from your backend, with a key.",
-            reason="CREATOR",
-            coordinate=named,
-        )
 
 
 async def _run_compiled(context: Context) -> ExecutionResult | Exception:

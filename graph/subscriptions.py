@@ -14,7 +14,7 @@ import orjson
 from graphql import ExecutionResult, Executor, create_source_event_stream, execute
 from graphql.execution.values import VariableValues
 
-from graph import execution, fields, in_time
+from graph import admission, execution, fields, in_time
 from graph.context import Asked, Context, Services
 from graph.documents import Operation
 from graph.execution import Answer
@@ -32,9 +32,9 @@ Again = Callable[[datetime], Awaitable[callers.Caller]]
 def begin(engine: Engine, services: Services, again: Again, asked: Asked, caller: callers.Caller) -> "Stream":
     """A subscription that may be asked. Raises whatever refuses a query before it runs."""
     operation = engine.documents.operation(asked.query, asked.operation_name)
-    variables, quote = execution.admitted(engine, caller, asked, operation)
+    variables, quote = admission.admitted(engine, caller, asked, operation)
     if not asked.quote_only:
-        execution.check_purse(services, caller, quote)
+        admission.check_purse(services, caller, quote)
     return Stream(engine, services, again, asked, caller, operation, variables, quote)
 
 
@@ -94,9 +94,9 @@ class Stream:
         """An event's answer; None where it is what was told before, or of what is no longer there."""
         started = datetime.now(UTC)
         self.caller = await self.again(started)
-        execution.check_scopes(self.caller, self.quote)
-        execution.check_creators(self.caller, self.quote)
-        execution.check_purse(self.services, self.caller, self.quote)
+        admission.check_scopes(self.caller, self.quote)
+        admission.check_creators(self.caller, self.quote)
+        admission.check_purse(self.services, self.caller, self.quote)
         context = self._context(started)
         async with asyncio.timeout(in_time.SECONDS):
             value = await self._read(context, event)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 import strawberry
 
-from graph import execution, fields
+from graph import admission, fields
 from graph.types import account as types
 from graph.types import api_key, mutations
 from services import callers, errors
@@ -71,7 +71,7 @@ async def price(
     variables: Variables = strawberry.UNSET,
     operation_name: OperationName = strawberry.UNSET,
 ) -> mutations.Price:
-    quote = execution.quote(info, query, operation_name or None, _object(variables or "{}"))
+    quote = admission.quote(info, query, operation_name or None, _object(variables or "{}"))
     context = fields.context_of(info)
     async with context.services.database.read() as connection:
         affordable = await ledger.covers(connection, context.caller, quote.max, context.now)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from graph import compiled, execution, subscriptions
+from graph import admission, compiled, execution, subscriptions
 from services import purses
 
 NESTED = "{ creators(first: 20) { nodes { id videos(first: 20) { nodes { id } } } } }"
@@ -85,7 +85,7 @@ async def test_what_cannot_be_paid_is_not_followed_for_nothing_either(service, m
 
 def began_before(engine, services, again, asked, caller):
     operation = engine.documents.operation(asked.query, asked.operation_name)
-    admitted = execution.admitted(engine, caller, asked, operation)
+    admitted = admission.admitted(engine, caller, asked, operation)
     return subscriptions.Stream(engine, services, again, asked, caller, operation, *admitted)
 
 

@@ -14,7 +14,7 @@ from graphql import (
 )
 
 import resolvers
-from graph import execution, ids
+from graph import admission, execution, ids
 from graph import quote as quoting
 from services import callers, errors, key_terms
 
@@ -132,7 +132,7 @@ def test_every_path_to_a_scoped_type_needs_its_scope_however_it_is_written(root)
                 caller = callers.Caller.__new__(callers.Caller)
                 object.__setattr__(caller, "scopes", frozenset(without(scope)))
                 with pytest.raises(errors.Forbidden) as refused:
-                    execution.check_scopes(caller, needed)
+                    admission.check_scopes(caller, needed)
                 assert scope in refused.value.extra["missing"], text
     # No scope of the schema is left out: each is met on some path of some root.
     expected = {scope for name, scope in SCOPES.items() if name.startswith(f"{root}.")}
