@@ -75,6 +75,27 @@ async def test_what_a_key_may_no_longer_is_withheld_at_the_next_event(service, c
             assert last.data == 4401
 
 
+async def test_a_plan_that_is_canceled_ends_what_follows_in_live_mode_and_leaves_test_mode(service):
+    """At once, though no event comes: the key's account changed."""
+    creator = await service.connected("sim.single")
+    live = await service.connected("sim.single", key=service.live)
+    async with connected(service, service.live) as paid, connected(service) as tried:
+        for ws, id in ((paid, live), (tried, creator)):
+            await subscribe(ws, CHANGED, {"ids": [id]})
+            assert (await heard(ws))["type"] == "next"
+        async with service.http.post(
+            f"{service.url}/graphql",
+            json={"query": CHANGED, "variables": {"ids": [live]}},
+            headers={"X-API-Key": service.live, "Accept": "text/event-stream"},
+        ) as streamed:
+            await service.update(canceled=True)
+            async with asyncio.timeout(60):
+                assert (await paid.receive()).data == 4401
+                assert '"reason":"PLAN"' in await streamed.text()
+        await tried.send_json({"type": "subscribe", "id": "2", "payload": {"query": VIEWER}})
+        assert (await heard(tried))["payload"]["data"] == {"viewer": {"mode": "TEST"}}
+
+
 @pytest.mark.parametrize("when", ["before the first look", "between the first look and its answer"])
 async def test_what_happens_around_the_first_look_is_told(service, monkeypatch, when):
     """Also where no later hint comes: what was told meanwhile waits for the follower."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -129,6 +130,27 @@ async def test_pages_by_publishing_stand_while_rows_come_and_change(stage: Stage
     await writer.close()
     assert len(found) == len(set(found))
     assert there <= set(found)
+
+
+async def test_a_cursor_leads_on_though_the_row_that_it_names_is_gone(stage: Stage) -> None:
+    """In every order and both ways: it says a place, not a row."""
+    writer = await stage.database.connect()
+    for order in VIDEO_ORDERS:
+        for way, back in (("after", "before"), ("before", "after")):
+            size = "first" if way == "after" else "last"
+            text = PAGE.format(size=size, way=way, order=order, direction="DESC")
+            first = (await stage.driver.ask(text, {"c": None})).data["videos"]
+            edge = "endCursor" if way == "after" else "startCursor"
+            cursor, named = first["pageInfo"][edge], first["nodes"][-1 if way == "after" else 0]["id"]
+            expected = (await stage.driver.ask(text, {"c": cursor})).data["videos"]["nodes"]
+            await writer.execute("delete from videos where id = $1", UUID(named.removeprefix("vid_")))
+            assert (await stage.driver.ask(text, {"c": cursor})).data["videos"]["nodes"] == expected
+            text = PAGE.format(
+                size="last" if way == "after" else "first", way=back, order=order, direction="DESC"
+            )
+            before = (await stage.driver.ask(text, {"c": cursor})).data["videos"]["nodes"]
+            assert before == [node for node in first["nodes"] if node["id"] != named]
+    await writer.close()
 
 
 async def _plans(
