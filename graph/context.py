@@ -141,7 +141,7 @@ class Context:
 async def build_context(
     services: Services, secret: str | None, visit: Visit, now: datetime
 ) -> tuple[callers.Caller, rate_limits.Allowance]:
-    """Authenticate and count the request: behaviour.md's order of refusals, up to the rate.
+    """Authenticate and count the request: in the order of docs/errors.md, up to the rate.
 
     Raises Unauthenticated, Forbidden (plan, address), RateLimited.
     """

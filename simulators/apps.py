@@ -21,7 +21,7 @@ class App:
     """One app registered at the simulated platform.
 
     `redirect_allowed` is the exact match against the registered redirect URIs, made by the caller.
-    `pkce_required` makes it a desktop app (platforms.md 1.9); `webhook_url` receives its events, if given.
+    `pkce_required` makes it a desktop app (TikTok's login-kit-desktop); `webhook_url` receives its events, if given.
     """
 
     client_key: str
@@ -41,7 +41,7 @@ class Lifetimes:
     code: int = 600
 
 
-# platforms.md 0.1: what the documents of November 2026 say, and what the older page says.
+# TikTok's oauth-user-access-token-management: what the documents of November 2026 say, and what the older page says.
 PROFILES = {
     "tiktok-2026-11": Lifetimes(access=7_200, refresh=15_552_000),
     "tiktok-legacy": Lifetimes(access=86_400, refresh=31_536_000),

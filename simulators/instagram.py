@@ -1,4 +1,4 @@
-"""The simulated Instagram: Instagram API with Instagram Login over real HTTP (platforms.md 2).
+"""The simulated Instagram: Instagram API with Instagram Login over real HTTP (Meta's Instagram Platform).
 
 www.instagram.com, api.instagram.com and graph.instagram.com under one roof.
 """

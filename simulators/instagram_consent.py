@@ -1,4 +1,4 @@
-"""Instagram's consent page: who is asking, who answers, what is granted (platforms.md 2.1)."""
+"""Instagram's consent page: who is asking, who answers, what is granted (Meta's oauth-authorize)."""
 
 import secrets
 from dataclasses import dataclass

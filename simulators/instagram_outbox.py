@@ -1,4 +1,4 @@
-"""Signed requests on their way to an app's deauthorize and data-deletion callbacks (platforms.md 2.6)."""
+"""Signed requests on their way to an app's deauthorize and data-deletion callbacks (Meta's data-deletion-callback)."""
 
 import asyncio
 import base64

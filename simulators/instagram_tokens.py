@@ -1,4 +1,4 @@
-"""Instagram's tokens (platforms.md 2.2): a code buys an hour, an hour buys sixty days, and those renew themselves."""
+"""Instagram's tokens (Meta's refresh_access_token): a code buys an hour, an hour buys sixty days, and those renew themselves."""
 
 import hmac
 import secrets

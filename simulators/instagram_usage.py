@@ -6,7 +6,7 @@ from collections import defaultdict
 
 HOUR, DAY, MINUTE = 3_600, 86_400, 60
 TELL_FROM = 5
-"""Percent from which the headers come: "once enough calls were made" (platforms.md 2.5)."""
+"""Percent from which the headers come: "once enough calls were made", as Meta's page on rate limiting says."""
 
 
 class Meter:

@@ -1,4 +1,4 @@
-"""Instagram's wire format: scopes, fields, metrics and both error shapes (platforms.md 2.2 to 2.4)."""
+"""Instagram's wire format: scopes, fields, metrics and both error shapes (Meta's Instagram Platform reference)."""
 
 import html
 import json

@@ -7,7 +7,7 @@ from simulators import apps, people, webhooks
 
 
 class Reason(enum.IntEnum):
-    """Why an authorization was removed (platforms.md 1.7)."""
+    """Why an authorization was removed (TikTok's webhooks-events)."""
 
     UNKNOWN = 0
     USER_DISCONNECTED = 1

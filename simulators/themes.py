@@ -63,7 +63,7 @@ SUBJECTS = (
     "a long weekend",
 )
 
-# What real titles do to programs that did not expect them (platforms.md 1.4: title is at most 150 characters).
+# What real titles do to programs that did not expect them (TikTok's video object: a title is at most 150 characters).
 STRANGE_TITLES = (
     "",
     "🎉🔥 launch day 👩‍👩‍👧‍👦 🏳️‍🌈 🇯🇵",

@@ -1,4 +1,4 @@
-"""The simulated TikTok: Login Kit and Display API v2 over real HTTP (platforms.md 1)."""
+"""The simulated TikTok: Login Kit and Display API v2 over real HTTP (developers.tiktok.com)."""
 
 import json
 import re
@@ -50,7 +50,7 @@ async def user_info(request: web.Request) -> web.Response:
 async def video_list(request: web.Request) -> web.Response:
     """A page of the creator's videos, newest first; `cursor` is where the next one starts.
 
-    About one page in five is shorter than asked although more remain, as TikTok's may be (platforms.md 1.4).
+    About one page in five is shorter than asked although more remain, as TikTok's may be (tiktok-api-v2-video-list).
     """
     now = request.app[world.WORLD].clock.now()
     consent = _authorized(request, "video/list", now, scope="video.list")
@@ -108,7 +108,7 @@ async def video_query(request: web.Request) -> web.Response:
 
 
 async def oembed(request: web.Request) -> web.Response:
-    """Public embed data of one video (platforms.md 1.8); width and height are strings, as TikTok's are."""
+    """Public embed data of one video (embed-videos); width and height are strings, as TikTok's are."""
     now = request.app[world.WORLD].clock.now()
     match = _SHARED.search(request.query.get("url", ""))
     video = videos.find(match[1], now) if match else None

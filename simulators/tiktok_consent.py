@@ -1,4 +1,4 @@
-"""TikTok's consent page: who is asking, who answers, what is granted (platforms.md 1.1)."""
+"""TikTok's consent page: who is asking, who answers, what is granted (developers.tiktok.com/doc/login-kit-web)."""
 
 import secrets
 from dataclasses import dataclass

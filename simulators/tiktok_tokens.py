@@ -1,4 +1,4 @@
-"""TikTok's token endpoint and revocation (platforms.md 1.2, 1.3): flat errors, strict rotation, hex PKCE."""
+"""TikTok's token endpoint and revocation (oauth-user-access-token-management): flat errors, strict rotation, hex PKCE."""
 
 import hashlib
 import hmac
@@ -103,7 +103,7 @@ def _given(form: Mapping[str, str], name: str) -> str:
 
 
 def _proves(verifier: str, challenge: str) -> bool:
-    """TikTok's S256: the challenge is the lowercase hex digest of the verifier (platforms.md 0.2)."""
+    """TikTok's S256: the challenge is the lowercase hex digest of the verifier (login-kit-desktop)."""
     if not _VERIFIER.fullmatch(verifier):
         return False
     digest = hashlib.sha256(verifier.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""TikTok's wire format: scopes, fields, errors and envelopes, as platforms.md 1.2, 1.4 and 1.5 give them."""
+"""TikTok's wire format: scopes, fields, errors and envelopes, as developers.tiktok.com gives them."""
 
 import hashlib
 import html

@@ -2,7 +2,7 @@
 
 Within a creator, video `n` counts from the oldest, and `posted_ms(n)` rises strictly with n. Several videos may
 share the whole second the wire shows as create_time; inside that second each has a millisecond of its own.
-TikTok's cursor is in milliseconds and means "posted before" (platforms.md 1.4), so paging by the returned cursor
+TikTok's cursor is in milliseconds and means "posted before" (tiktok-api-v2-video-list), so paging by the returned cursor
 loses nobody; a cursor a client computes as create_time * 1000 excludes the rest of that second.
 """
 
@@ -71,7 +71,7 @@ class Video:
         return min(INT32, self.views() * (1 + self.roll[3] % 7) // 1_000)
 
     def hole(self, place: int) -> str:
-        """Whether a counter is there, "null" or "missing": sparse videos lack them (platforms.md 1.4)."""
+        """Whether a counter is there, "null" or "missing": sparse videos lack them, as TikTok's video object does."""
         byte = self.roll[8 + place]
         if self.creator.texture == "sparse":
             return ("", "null", "missing")[byte % 3]

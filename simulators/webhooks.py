@@ -1,4 +1,4 @@
-"""The webhook sender: signed, retried until answered 200, at least once (platforms.md 1.7)."""
+"""The webhook sender: signed, retried until answered 200, at least once (developers.tiktok.com/doc/webhooks-overview)."""
 
 import asyncio
 import hashlib

@@ -16,7 +16,7 @@ class Knobs:
     token_error_status: int = 200
     rate_limit: int = 600
     spent_lives: float = 0.0
-    """Seconds that a spent refresh token still buys. TikTok's documents promise none (platforms.md 0)."""
+    """Seconds that a spent refresh token still buys. TikTok's documents promise none (oauth-refresh-a-user-access-token)."""
     hidden_videos: set[str] = field(default_factory=set)
 
 

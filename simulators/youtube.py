@@ -1,4 +1,4 @@
-"""The simulated YouTube: Google's OAuth and Data API v3 over real HTTP (platforms.md 3)."""
+"""The simulated YouTube: Google's OAuth and Data API v3 over real HTTP (developers.google.com/youtube/v3)."""
 
 import base64
 import binascii
@@ -122,7 +122,7 @@ async def videos_list(request: web.Request) -> web.Response:
 
 
 async def oembed(request: web.Request) -> web.Response:
-    """Public embed data of one video (platforms.md 3.6)."""
+    """Public embed data of one video (oembed.com)."""
     google = request.app[youtube_world.YOUTUBE]
     match = _SHARED.search(request.query.get("url", ""))
     if match is None:

@@ -1,4 +1,4 @@
-"""Google's consent page: who is asking, who answers, what is granted (platforms.md 3.1)."""
+"""Google's consent page: who is asking, who answers, what is granted."""
 
 import secrets
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Google's token endpoint and revocation (platforms.md 3.2): flat errors, a refresh token that stays the same."""
+"""Google's token endpoint and revocation (OAuth 2.0 for web server applications): flat errors, a refresh token that stays the same."""
 
 import base64
 import hashlib

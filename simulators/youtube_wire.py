@@ -1,4 +1,4 @@
-"""YouTube's wire format: scopes, errors, collections and resources, as platforms.md 3.2, 3.3 and 3.5 give them."""
+"""YouTube's wire format: scopes, errors, collections and resources, as developers.google.com/youtube/v3 gives them."""
 
 import hashlib
 import html

@@ -70,6 +70,27 @@ def test_every_error_is_explained_with_its_statuses_and_reasons_and_no_other():
     assert {meaning[0] for meaning in registry._MEANINGS.values()} <= told["PLATFORM_ERROR"][1]
 
 
+def test_every_decision_has_a_number_of_its_own_and_says_it():
+    pages = sorted((DOCS / "decisions").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    said = [re.match(r"# (\d+)\. ", page.read_text()) for page in pages]
+    assert [int(number[1]) if number else None for number in said] == numbers
+
+
+def test_no_comment_cites_a_page_that_is_not_there():
+    told = re.compile(r"\b([a-z_-]+\.md)\b")
+    cited = {
+        (path.name, page)
+        for folder in ("bench", "db", "graph", "resolvers", "server", "services", "simulators", "tests")
+        for path in (DOCS.parent / folder).rglob("*.py")
+        if "node_modules" not in path.parts and "site-packages" not in path.parts and path != Path(__file__)
+        for page in told.findall(path.read_text())
+    }
+    there = {page.name for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md"))}
+    assert not {(name, page) for name, page in cited if page not in there}
+
+
 def test_the_way_to_live_mode_names_every_scope_asked_for_and_every_address_that_platforms_post_to(tmp_path):
     """In code, so whole: one address is the beginning of another."""
     told = (DOCS.parent / "README.md").read_text()

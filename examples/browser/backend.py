@@ -1,4 +1,4 @@
-"""A partner's backend in 30 lines: it serves one page, and mints a short-lived token for it. The key stays here."""
+"""A partner's backend in a few lines: it serves one page, and mints a short-lived token for it. The key stays here."""
 
 import http.server
 import json

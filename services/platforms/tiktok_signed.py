@@ -1,4 +1,4 @@
-"""What TikTok posts to our webhook, opened only when its signature is ours (platforms.md 1.7).
+"""What TikTok posts to our webhook, opened only when its signature is ours (developers.tiktok.com/doc/webhooks-verification).
 
 Pure functions. The signature is over the raw bytes and the second it was made in; what is too old is refused,
 so that a copy taken off the wire ages.

@@ -60,7 +60,7 @@ async def the_schema_by_introspection_and_operations_checked_against_it():
             await session.execute(asked("{ nothing }"))
 
 
-async def values_parsed_by_the_schemas_own_types():
+async def values_parsed_by_the_types_of_the_schema():
     async with http(fetch_schema_from_transport=True, parse_results=True) as session:
         found = await session.execute(asked(NESTED, id=CREATOR))
         assert found["creator"]["platform"] == "TIKTOK"
@@ -102,7 +102,7 @@ async def everything_over_websockets_pinged_by_the_client():
     await _over_a_socket(WebsocketsTransport(SOCKET, headers=HEADERS, ping_interval=0.05, pong_timeout=5))
 
 
-async def everything_over_aiohttps_websockets():
+async def everything_over_the_websockets_of_aiohttp():
     await _over_a_socket(AIOHTTPWebsocketsTransport(SOCKET, init_payload={"Authorization": f"Bearer {KEY}"}))
 
 
@@ -117,8 +117,8 @@ async def main():
     results = []
     for check in (
         queries_and_mutations_over_http, the_schema_by_introspection_and_operations_checked_against_it,
-        values_parsed_by_the_schemas_own_types, refusals_come_with_codes, everything_over_websockets,
-        everything_over_websockets_pinged_by_the_client, everything_over_aiohttps_websockets, a_wrong_key_over_a_socket_is_told,
+        values_parsed_by_the_types_of_the_schema, refusals_come_with_codes, everything_over_websockets,
+        everything_over_websockets_pinged_by_the_client, everything_over_the_websockets_of_aiohttp, a_wrong_key_over_a_socket_is_told,
     ):  # fmt: skip
         result = {"name": check.__name__.replace("_", " "), "status": "ok"}
         try:

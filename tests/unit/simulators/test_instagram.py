@@ -597,7 +597,7 @@ async def test_a_callback_that_does_not_answer_breaks_nothing():
 
 
 def test_the_signature_is_metas():
-    """The vector of platforms.md 2.6."""
+    """A vector made by hand of Meta's recipe: HMAC-SHA256 over the payload as it is transmitted."""
     payload = {
         "algorithm": "HMAC-SHA256",
         "expires": 1_700_003_600,
