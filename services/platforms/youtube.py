@@ -224,6 +224,8 @@ class YouTube:
                 repeat=True,
                 refuse=refuse,
             )
+        except base.Misconfigured:
+            raise  # no limit: once it is mended nobody waits behind a gate
         except base.RateLimited as failure:
             if failure.code not in youtube_wire.OF_THE_CREATOR:
                 await self._gate.close(gates.EVERYTHING, failure.retry_at or self._now() + gates.UNNAMED)

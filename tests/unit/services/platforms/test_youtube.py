@@ -406,6 +406,29 @@ async def test_refusals_of_resources_are_told_apart_and_asked_once(connector, pl
     assert len(platform.asked) == 1
 
 
+class Watched:
+    """A gate that remembers who closed it."""
+
+    def __init__(self):
+        self.closed = []
+
+    async def enter(self, endpoint): ...
+
+    async def close(self, endpoint, until):
+        self.closed.append(endpoint)
+
+
+@pytest.mark.parametrize(("reason", "closed"), [("accessNotConfigured", []), ("rateLimitExceeded", [""])])
+async def test_a_limit_stops_all_of_ours_and_what_is_wrong_with_our_app_does_not(
+    platform, http, reason, closed
+):
+    app, gate = base.App("ci-1", "s", "https://auth.example", platform.url), Watched()
+    platform.say(refusal(403, reason), status=403)
+    with pytest.raises(base.RateLimited):
+        await youtube.YouTube(app, http, gate=gate, now=lambda: NOW).profile(TOKENS)
+    assert gate.closed == closed
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [(500, refusal(500, "backendError")), (503, b"<html>"), (502, refusal(502, "quotaExceeded")), (504, b"")],
