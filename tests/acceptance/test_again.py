@@ -132,6 +132,28 @@ async def test_nobody_is_taken_for_who_sent_the_request_before(service, connect,
                 assert (await client.answer())[1]["data"]["viewer"]["mode"] == mode[key]
 
 
+async def test_nobody_is_taken_for_whose_request_was_still_being_answered(service, connect, monkeypatch):
+    """The second comes by itself, as long as the first and not known yet, while the first waits for its answer."""
+    first, second = request(service.test, TEXTS[0]), request(service.live, TEXTS[0])
+    await (await connect()).ask(first)  # heard once: the next time its head is kept
+    client, begun, free = await connect(), asyncio.Event(), asyncio.Event()
+    identify = service.house.services.callers.identify
+
+    async def slowly(*given):
+        begun.set()
+        await free.wait()
+        return await identify(*given)
+
+    monkeypatch.setattr(service.house.services.callers, "identify", slowly)
+    await client.send(first)
+    await begun.wait()
+    await client.send(second)
+    free.set()
+    told = [(await client.answer())[1] for _ in range(2)]
+    told += [(await (await connect()).ask(second))[1] for _ in range(3)]
+    assert [body["data"]["viewer"]["mode"] for body in told] == ["TEST", *["LIVE"] * 4]
+
+
 async def test_what_changes_how_a_body_is_read_is_always_read(service, connect, answered):
     client = await connect()
     body = json.dumps({"query": TEXTS[0]}).encode()
