@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -199,6 +198,23 @@ def _merging(times: int) -> str:
     return "{ creators { nodes { ...F0 } } }" + inner + " fragment F4 on Creator { id }"
 
 
+def _calls_to_judge(text: str) -> int:
+    """How many calls it takes to plan a document, or to refuse it: its length, which no busy machine moves."""
+    made = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        with contextlib.suppress(errors.QueryTooComplex, DocumentRefused):
+            planned(text)
+    finally:
+        sys.setprofile(None)
+    return made
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -217,12 +233,7 @@ def _merging(times: int) -> str:
     ids=["fragments", "root fragments", "aliases", "links", "merging", "roots", "leaves", "nested", "inline", "lists", "chain"],
 )  # fmt: skip
 def test_no_document_keeps_the_loop_busy(text: str) -> None:
-    began = time.process_time()
-    with contextlib.suppress(
-        errors.QueryTooComplex, DocumentRefused
-    ):  # answered or refused: quick either way
-        planned(text)
-    assert time.process_time() - began < 1
+    assert _calls_to_judge(text) < 200_000
 
 
 def test_fragments_that_are_compared_each_with_each_are_refused_while_that_is_quick() -> None:
@@ -248,10 +259,8 @@ def test_a_fragment_under_many_aliases_has_its_arguments_and_directives_read_onc
     assert len(read) < 100  # 90 are `nodes`
 
 
-def test_sixty_doublings_cost_milliseconds() -> None:
-    began = time.process_time()
+def test_sixty_doublings_are_one_creator() -> None:
     assert planned(_doubling("Creator", "id", "{ creators { nodes { ...F0 } } }")).max == 20
-    assert time.process_time() - began < 0.2
 
 
 def test_links_from_one_object_are_few_enough_to_plan() -> None:
