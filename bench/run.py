@@ -54,8 +54,8 @@ def choose(wanted: Sequence[str] | None) -> list[Contender]:
 
 async def bench(chosen: argparse.Namespace) -> None:
     """The ratio tables of the contenders chosen."""
-    contenders = choose(chosen.contenders)
-    peers.ensure(contenders)
+    peers.ensure(choose(chosen.contenders))
+    contenders = choose(chosen.contenders)  # again: what was just installed has brought its own Node
     with beds.postgres(machine.OTHER_CORE) as server:
         found = await turns.prepared(
             server, chosen.accounts, chosen.operations, chosen.connections, chosen.seconds, chosen.minutes

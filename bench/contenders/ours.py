@@ -5,6 +5,7 @@ The one thing that is not the product's is this cashier; the switch lives here, 
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from server import app as composition
 from server import cli
@@ -26,8 +27,8 @@ class Unmetered(Cashier):
         """Nothing is written down."""
 
 
-async def open_house(settings: Settings, address: str) -> composition.House:
-    house = await _open_house(settings, address)
+async def open_house(settings: Settings, address: str, **how: Any) -> composition.House:
+    house = await _open_house(settings, address, **how)
     await house.services.cashier.close()
     cashier = Unmetered(house.services.database)
     return replace(house, services=replace(house.services, cashier=cashier))
