@@ -10,13 +10,15 @@ import functools
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-import orjson
+import msgspec
 
 from db.session import Database
 from graph import roots
 from graph.context import Context
 from graph.planner.reading import Plan
 from graph.planner.selection import Field
+
+_JSON = msgspec.json.Encoder()
 
 
 def applies(fields: tuple[Field, ...]) -> bool:
@@ -30,7 +32,7 @@ def applies(fields: tuple[Field, ...]) -> bool:
 async def run(context: Context) -> bytes:
     """The response's `data` as JSON, counted in `context.delivered`. Raises whatever a read raises, having counted nothing."""
     try:
-        return orjson.dumps(await _data(context))
+        return _JSON.encode(await _data(context))
     except BaseException:
         context.delivered.clear()
         raise

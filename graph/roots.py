@@ -18,7 +18,7 @@ from services import errors
 class Reader:
     """Reads for one root field, counted in one place.
 
-    `typed`: objects of an interface say their type, which graphql-core needs to complete them.
+    `typed`: for graphql-core, which completes dicts, and needs objects of an interface to say their type.
     """
 
     context: Context
@@ -52,7 +52,7 @@ class Reader:
 
     def run(self, plans: Prepared, read: Read) -> Awaitable[Any]:
         """One statement."""
-        return plans.run(self.fetch, read, self.delivered)
+        return plans.run(self.fetch, read, self.delivered, packed=not self.typed)
 
 
 ReadRoot = Callable[[Reader, Field, Mapping[str, Any]], Awaitable[Any]]

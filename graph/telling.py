@@ -44,7 +44,7 @@ class _Listener(roots.Reader):
         return []
 
     async def run(self, plans: Prepared, read: Read) -> Any:
-        plan = plans.plan(read)
+        plan = plans.plan(read, packed=not self.typed)
         for check in plan.statement.checks:
             check(read)
         self.heard.append(Statement(plan, read, tuple(plan.arguments(read))))

@@ -50,6 +50,7 @@ class Compiler:
         self.aliases = 0
         self.around: list[series.Around] = []  # the series whose lists are being made
         self.restricted = restricted
+        self.beside: Mapping[str, str] = {}  # what the root tells besides its rows
 
     def bind(self, reader: Reader, kind: TypeEngine[Any]) -> str:
         self.readers.append(reader)
@@ -138,8 +139,8 @@ class Compiler:
             layout.cursor = slots.add(cursors.written(block.page, f"{row}.{BODY}", seed))
         if isinstance(block.kind, Lookup):
             layout.key = slots.add(f"{row}.{PLACE}")
-        elif block.entity is not None and (layout.depth == 0 or not slots.elements):
-            layout.key = slots.add(f"{row}.{block.entity.key}", known_as="key")
+        elif layout.depth == 0 and self.beside:
+            layout.key = slots.add("1")
         elif not slots.elements:
             slots.add("1")  # __typename alone: rows are counted all the same
         layout.width, layout.forms = len(slots.elements), tuple(slots.forms)
@@ -320,7 +321,7 @@ def _json_array(elements: list[str]) -> str:
 def compile_block(block: plan.Block, *, restricted: bool) -> Statement:
     """The whole read as one statement."""
     compiler = Compiler(restricted=restricted)
-    extras = compiler.extras(block, None)
+    extras = compiler.beside = compiler.extras(block, None)
     query, layout = compiler.rows(block, 0, None) if block.wants_rows else (None, Layout(block, 0))
     if extras:
         query = _with_extras(compiler, query, layout, extras)

@@ -112,15 +112,16 @@ class Prepared:
         self._shaping = tuple(plan.shaping(field, kind))
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
 
-    def plan(self, read: Read) -> Plan:
+    def plan(self, read: Read, *, packed: bool = False) -> Plan:
         """The plan for this request's arguments. Raises BadUserInput where they are out of bounds."""
         shape = (
+            packed,
             read.allowed_creators is not None,
             tuple([plan.shape_of(kind, read.arguments(field)) for field, kind in self._shaping]),
         )
         found = self._plans.get(shape)
         if found is None:
-            found = self._plans[shape] = self._make(read)
+            found = self._plans[shape] = self._make(read, packed=packed)
             _PLANS.added(self._plans, shape)
             if len(self._plans) > MOST_SHAPES:
                 self._plans.popitem(last=False)
@@ -128,17 +129,17 @@ class Prepared:
             self._plans.move_to_end(shape)
         return found
 
-    def _make(self, read: Read) -> Plan:
+    def _make(self, read: Read, *, packed: bool) -> Plan:
         block = plan.block(self.field, self.kind, self.parent_type, read)
         statement = compiling.compile_block(block, restricted=read.allowed_creators is not None)
-        assembler = assemble.generate(statement)
+        assembler = assemble.generate(statement, packed=packed)
         one_row = _reads_one_row(self.kind) and not statement.layout.lists
         shared = for_several(statement.sql) if one_row else None
         return Plan(statement, assembler, tuple(_prices(assembler.blocks)), shared)
 
-    async def run(self, fetch: Fetch, read: Read, delivered: Delivered) -> Any:
-        """One statement; answers the field's value under its response keys."""
-        plan = self.plan(read)
+    async def run(self, fetch: Fetch, read: Read, delivered: Delivered, *, packed: bool = False) -> Any:
+        """One statement; answers the field's value under its response keys, `packed` where it becomes JSON as it is."""
+        plan = self.plan(read, packed=packed)
         for check in plan.statement.checks:
             check(read)
         rows = await fetch(plan, plan.arguments(read))

@@ -1,4 +1,4 @@
-SELECT 'crt_' || encode(uuid_send(page2.id), 'hex') AS c0, page2.username AS c1, page2.connected_at :: text AS c2, list6.a0 AS c3, page2.id AS c4
+SELECT 'crt_' || encode(uuid_send(page2.id), 'hex') AS c0, page2.username AS c1, page2.connected_at :: text AS c2, list6.a0 AS c3
 FROM (SELECT t1.connected_at, t1.id, t1.username, t1.connected_at AS key
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN AND t1.platform = $3::VARCHAR AND t1.username = $4::VARCHAR ORDER BY t1.connected_at DESC, t1.id DESC

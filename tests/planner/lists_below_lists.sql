@@ -1,6 +1,6 @@
 SELECT page2.username AS c0, list19.a0 AS c1, list19.a1 AS c2, list19.a2 AS c3, list19.a3 AS c4, list19.a4 AS c5, list19.a5 AS c6, list19.a6 AS c7, (SELECT count(*)
 FROM videos AS t20
-WHERE t20.account_id = $1::UUID AND t20.livemode = $2::BOOLEAN AND t20.gone_at IS NULL AND t20.creator_id = page2.id) AS c8, page2.id AS c9
+WHERE t20.account_id = $1::UUID AND t20.livemode = $2::BOOLEAN AND t20.gone_at IS NULL AND t20.creator_id = page2.id) AS c8
 FROM (SELECT t1.id, t1.username, t1.connected_at AS key
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN ORDER BY t1.connected_at DESC, t1.id DESC

@@ -1,7 +1,7 @@
 SELECT rows8.c0, rows8.c1, rows8.c2, rows8.c3, rows8.c4, rows8.c5, rows8.c6, rows8.c7, rows8.c8, rows8.c9, rows8.c10, (SELECT count(*)
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN) AS total
-FROM (SELECT 1 AS one) AS one LEFT OUTER JOIN (SELECT 'crt_' || encode(uuid_send(page3.id), 'hex') AS c0, page3.username AS c1, page3.platform AS c2, page3.followers AS c3, page3.engagement_rate AS c4, list7.a0 AS c5, list7.a1 AS c6, list7.a2 AS c7, list7.a3 AS c8, encode(page3.body || substr(int8send(crc32(page3.body) # $6::BIGINT), 6, 3), 'base64') AS c9, page3.id AS c10
+FROM (SELECT 1 AS one) AS one LEFT OUTER JOIN (SELECT 'crt_' || encode(uuid_send(page3.id), 'hex') AS c0, page3.username AS c1, page3.platform AS c2, page3.followers AS c3, page3.engagement_rate AS c4, list7.a0 AS c5, list7.a1 AS c6, list7.a2 AS c7, list7.a3 AS c8, encode(page3.body || substr(int8send(crc32(page3.body) # $6::BIGINT), 6, 3), 'base64') AS c9, 1 AS c10
 FROM (SELECT t2.engagement_rate, t2.followers, t2.id, t2.platform, t2.username, timestamptz_send(t2.connected_at) || uuid_send(t2.id) AS body, t2.connected_at AS key
 FROM creators AS t2
 WHERE t2.account_id = $1::UUID AND t2.livemode = $2::BOOLEAN ORDER BY t2.connected_at DESC, t2.id DESC

@@ -1,4 +1,4 @@
-SELECT list5.a0 AS c0, page2.id AS c1
+SELECT list5.a0 AS c0
 FROM (SELECT t1.id, t1.connected_at AS key
 FROM creators AS t1
 WHERE t1.account_id = $1::UUID AND t1.livemode = $2::BOOLEAN ORDER BY t1.connected_at DESC, t1.id DESC

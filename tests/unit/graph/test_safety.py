@@ -50,12 +50,14 @@ NASTY = (
 )
 
 
-def plan(text: str, variables: dict[str, Any] | None = None) -> tuple[Any, list[Any]]:
+def plan(
+    text: str, variables: dict[str, Any] | None = None, *, packed: bool = False
+) -> tuple[Any, list[Any]]:
     operation = ENGINE.documents.operation(text, None)
     values = operation.declared.read(variables or {})
     root = operation.roots(values)[0]
     read = CALLER.read(values)
-    made = reading.prepared(root, world.ROOTS[root.name], "Query").plan(read)
+    made = reading.prepared(root, world.ROOTS[root.name], "Query").plan(read, packed=packed)
     return made, made.arguments(read)
 
 
@@ -99,12 +101,16 @@ KEYS = (
 )
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("key", KEYS)
-def test_response_keys_stand_in_the_source_as_literals_and_not_in_sql(key: str) -> None:
+def test_response_keys_stand_in_the_source_as_literals_or_remarks_and_not_in_sql(
+    key: str, packed: bool
+) -> None:
     made, _ = plan(
-        f"{{ {key}: creators {{ {key}: nodes {{ {key}: id videos {{ {key}: edges {{ {key}: cursor }} }} }} }} }}"
+        f"{{ {key}: creators {{ {key}: nodes {{ {key}: id videos {{ {key}: edges {{ {key}: cursor }} }} }} }} }}",
+        packed=packed,
     )
-    plain, _ = plan("{ creators { nodes { id videos { edges { cursor } } } } }")
+    plain, _ = plan("{ creators { nodes { id videos { edges { cursor } } } } }", packed=packed)
     assert made.statement.sql == plain.statement.sql
     tree, other = ast.parse(made.assembler.source), ast.parse(plain.assembler.source)
     assert [type(node) for node in ast.walk(tree)] == [type(node) for node in ast.walk(other)]
