@@ -70,6 +70,8 @@ async def build_house(
     `works`: for a worker, which leaves a part of every platform's limit to the API. `members`: how many share the port.
     """
     sealed = vault.Vault.from_settings(settings.vault_keys())
+    async with database.write() as session:
+        await signing.ensure_key(session, sealed)
     places = countries.Countries(settings.geoip_database)
     http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     meters = budgets.Budgets(database, connectors.API_SHARE, connectors.API_PATIENCE)
@@ -92,8 +94,6 @@ async def build_house(
         key_prefix=settings.key_prefix,
         refuse_keys_in_browsers=settings.refuse_keys_in_browsers,
     )
-    async with database.write() as session:
-        await signing.ensure_key(session, sealed)
     return House(settings, services, http, places)
 
 

@@ -116,6 +116,8 @@ async def serve_many(opened: Opened, *, number: int, with_worker: bool, as_json:
     """The API as several processes on one port (SO_REUSEPORT), each started again when it dies."""
     stop = stop_event()
     settings = opened.settings
+    # What would keep each of them from starting is told once, by us.
+    await (await composition.open_house(settings, opened.address)).close()
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(number):
             await stack.enter_async_context(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy import text
 
 from db import backends
 from tests import ports
@@ -170,3 +171,18 @@ async def test_processes_share_a_port_and_one_that_dies_is_started_again(begun):
         assert await status(http, f"{value['url']}/readyz") == 200
         assert await stopped(process) == 0
         await until(lambda: not alive(second))
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+async def test_a_database_without_tables_ends_serve_with_one_refusal_however_many_processes(
+    once, database, number
+):
+    async with database.write() as session:
+        await session.execute(text("drop schema public cascade"))
+        await session.execute(text("create schema public"))
+    async with asyncio.timeout(60):
+        code, out, err = await once("serve", "--processes", number)
+    assert (code, out) == (1, "")
+    assert [json.loads(line)["error"]["remedy"] for line in err.splitlines()] == [
+        "Run: creator-graph migrate"
+    ]
