@@ -48,6 +48,12 @@ class Attempt:
     expires_at: datetime
 
 
+REMEDIES = {
+    "MISCONFIGURED": "There is nothing to do on your side: no connect there succeeds before the operator has mended it.",
+    "NO_ACCOUNT": "Let the creator make one, or choose another, then connect again.",
+    "SCOPE_MISSING": "Connect again, and let the creator allow every permission.",
+}
+
 Also = Callable[[AsyncSession, connect_store.Completed], Awaitable[None]]
 """What must commit or fail together with the connect: its charge, its idempotent answer."""
 
@@ -312,9 +318,9 @@ async def _settle(database: Database, completed: connect_store.Completed) -> con
 def _told(
     claimed: connect_store.Claimed, failure: base.Failure | errors.PlatformError
 ) -> errors.PlatformError:
-    """A code is spent whatever happened to it: every remedy here is to begin again."""
+    """A code is spent whatever happened to it, so whoever can mend it begins again; not where only the operator can."""
     if isinstance(failure, errors.PlatformError):
         return failure
     told = registry.explain(claimed.platform, failure)
-    told.remedy = "Connect again."
+    told.remedy = REMEDIES.get(str(told.extra.get("reason")), "Connect again.")
     return told

@@ -1,12 +1,14 @@
 """Connecting: what the outside may rely on, from the consent page to the first sync."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from services import connecting, errors, grants
 from services.platforms import base
+from simulators import youtube_channels
 
 
 async def test_a_connect_stores_creator_and_grant_and_reads_everything(stage):
@@ -192,6 +194,27 @@ async def test_a_platform_that_fails_during_the_callback_leaves_nothing_half_sto
     assert (await stage.connect("sim.single")).status == "CONNECTED"
 
 
+@pytest.mark.parametrize("platform", ["TIKTOK", "INSTAGRAM", "YOUTUBE"])
+async def test_where_our_own_app_is_at_fault_nobody_is_told_to_connect_again(stage, monkeypatch, platform):
+    begun = await stage.begin(platform=platform)
+    query = await stage.decide(begun, "sim.single", platform=platform)
+    connector = stage.connector_of(platform)
+    monkeypatch.setattr(connector, "_app", dataclasses.replace(connector._app, client_secret="no"))
+    completed = await stage.callback(query, platform)
+    assert (completed.status, completed.error.extra["reason"]) == ("FAILED", "MISCONFIGURED")
+    told = (await stage.attempt(begun.state)).error_message
+    assert "nothing to do on your side" in told
+    assert "onnect again" not in told + completed.error.remedy
+
+
+async def test_who_lacks_an_account_is_told_to_make_one_before_connecting_again(stage):
+    begun = await stage.begin(platform="YOUTUBE")
+    query = await stage.decide(begun, youtube_channels.WITHOUT_CHANNEL, platform="YOUTUBE")
+    completed = await stage.callback(query, "YOUTUBE")
+    assert (completed.status, completed.error.extra["reason"]) == ("FAILED", "NO_ACCOUNT")
+    assert "Let the creator make one" in (await stage.attempt(begun.state)).error_message
+
+
 async def test_a_platform_nobody_configured_is_not_offered(stage):
     with pytest.raises(errors.PlatformError) as refused:
         stage.platforms.connector("TIKTOK", livemode=True)
@@ -227,8 +250,6 @@ async def test_an_empty_refresh_token_never_overwrites_a_stored_one(stage):
     completed = await stage.connect("sim.single")
     whose = stage.whose(completed.creator_id)
     held = await grants.read(stage.database, stage.vault, whose)
-    import dataclasses  # noqa: PLC0415
-
     from db.session import raw  # noqa: PLC0415
 
     poorer = dataclasses.replace(
