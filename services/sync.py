@@ -2,12 +2,13 @@
 
 A slice is a job: some pages or seconds, each page and the cursor behind it in one transaction, no transaction
 open while the platform is asked. Whoever takes a slice raises the sync's fence; older takers write nothing.
+What a whole walk did not meet is asked for by its id before it is gone: `unseen`.
 """
 
 import asyncio
 import functools
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.away import is_away
 from db.session import Database, raw
-from services import budgets, errors, events, grants, jobs, lookback, sync_store, sync_values, waits
+from services import budgets, errors, events, grants, jobs, lookback, sync_store, sync_values, unseen, waits
 from services.platforms import base, registry
 from services.vault import Vault
 
@@ -188,18 +189,36 @@ class _Slice:
     async def _pages(self, connector: base.Connector) -> None:
         loop = asyncio.get_running_loop()
         end, most = loop.time() + SECONDS_A_SLICE, self.run.pages + PAGES_A_SLICE
-        cursor, skipped, pages = self.run.cursor, self.run.skipped, self.run.pages
+        cursor, asked, skipped, pages = self.run.cursor, self.run.asked, self.run.skipped, self.run.pages
         while True:
-            page = await self._ask(functools.partial(_videos, connector, cursor))
-            pages += 1
+            page, asked = await self._page(connector, cursor, asked)
+            cursor, pages = page.cursor, pages + 1
             storable = tuple(video for video in page.videos if sync_values.is_storable(video))
             skipped += page.skipped + len(page.videos) - len(storable)
             pause = waits.until(page.slow_down)
             over = pages >= most or loop.time() >= end or self.stop.is_set() or bool(pause)
-            saved = {"next": page.cursor, "skipped": skipped, "pages": pages}
+            saved = {"next": cursor, "skipped": skipped, "pages": pages, "asked": asked}
             if await self._store(storable, saved, over=over, pause=pause) or over:
                 return
-            cursor = page.cursor
+
+    async def _page(
+        self, connector: base.Connector, cursor: Mapping[str, Any] | None, asked: str | None
+    ) -> tuple[base.Page, str | None]:
+        """The walk's next page, or behind its end what it did not meet; and up to which id that was asked for."""
+        if asked is None:
+            page = await self._ask(functools.partial(_videos, connector, cursor))
+            return page, None if page.cursor is not None else unseen.BEGINNING
+        async with self.database.read() as connection:
+            ids = await unseen.ahead(
+                connection,
+                self.run.walk,
+                behind=asked,
+                most=connector.most_ids,
+                shows_newest=connector.shows_newest,
+            )
+        if not ids:
+            return base.Page((), None), asked
+        return await self._ask(functools.partial(_still_there, connector, ids)), ids[-1]
 
     async def _store(
         self,
@@ -211,7 +230,7 @@ class _Slice:
     ) -> bool:
         """A page, and in its transaction what follows: the end, the next slice's job, or nothing.
 
-        True: the walk is over, at the last video or far enough back.
+        True: the walk is over, far enough back or at the last video, and nothing that it did not meet is unasked.
         """
         run = self.run
         async with self.database.write() as session:
@@ -220,9 +239,11 @@ class _Slice:
             behind = saved["next"] is not None and lookback.is_behind(videos, standing.back_to)
             walked = behind or saved["next"] is None
             await sync_store.write_page(connection, run, videos, {**saved, "next": None} if behind else saved)
+            asking = walked and not behind and await self._is_unasked(connection, saved)
+            walked = walked and not asking
             if walked:
-                await self._finish_walk(connection, saved["skipped"], standing.back_to if behind else None)
-            elif saved["pages"] >= _most_pages(standing.video_count):
+                await self._finish_walk(connection, saved, standing.back_to if behind else None)
+            elif not asking and saved["pages"] >= _most_pages(standing.video_count):
                 error = ("ENDLESS", "The platform's pages do not end.")
                 await sync_store.finish(connection, run, "PARTIAL", walked=False, error=error)
                 walked = True
@@ -234,16 +255,24 @@ class _Slice:
         self.stored = saved["pages"]
         return walked
 
-    async def _finish_walk(self, connection: Any, skipped: int, back_to: datetime | None) -> None:
+    async def _is_unasked(self, connection: Any, saved: Mapping[str, Any]) -> bool:
+        """Whether something stands to be marked as gone of which the platform was not asked yet."""
+        if saved["skipped"]:
+            return False
+        shows = self.platforms.connector(self.run.platform, self.run.livemode).shows_newest
+        return bool(
+            await unseen.ahead(connection, self.run.walk, behind=saved["asked"], most=1, shows_newest=shows)
+        )
+
+    async def _finish_walk(self, connection: Any, saved: Mapping[str, Any], back_to: datetime | None) -> None:
         """`back_to`: where the walk stopped by itself; None: at the last video."""
-        if skipped == 0:
-            shows = self.platforms.connector(self.run.platform, self.run.livemode).shows_newest
-            await sync_store.finish(
-                connection, self.run, "SUCCEEDED", walked=True, back_to=back_to, shows_newest=shows
-            )
+        finish = functools.partial(sync_store.finish, connection, self.run, walked=True, back_to=back_to)
+        if saved["skipped"]:
+            error = ("SKIPPED", f"{saved['skipped']} items could not be read; nothing was marked as gone.")
+            await finish("PARTIAL", error=error)
             return
-        error = ("SKIPPED", f"{skipped} items could not be read; nothing was marked as gone.")
-        await sync_store.finish(connection, self.run, "PARTIAL", walked=True, back_to=back_to, error=error)
+        shows = self.platforms.connector(self.run.platform, self.run.livemode).shows_newest
+        await finish("SUCCEEDED", shows_newest=shows)
 
     async def _profile(self, profile: base.Profile) -> None:
         run = self.run
@@ -340,3 +369,7 @@ def _videos(
     connector: base.Connector, cursor: Mapping[str, Any] | None, tokens: base.Tokens
 ) -> Awaitable[base.Page]:
     return connector.videos(tokens, cursor)
+
+
+def _still_there(connector: base.Connector, ids: Sequence[str], tokens: base.Tokens) -> Awaitable[base.Page]:
+    return connector.still_there(tokens, ids)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from db.session import Connection
-from services import cadence, events, grants, lookback, refusals, sync_values, tombstones
+from services import cadence, events, grants, lookback, refusals, sync_values, tombstones, unseen
 from services.platforms import base
 from services.vault import Vault
 
@@ -182,23 +182,6 @@ update syncs set slice = slice + 1 where account_id = $1 and livemode = $2 and i
 returning slice
 """
 
-# Only after a full, clean walk.
-GONE = """
-update videos set gone_at = now()
-where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 and gone_at is null
-"""
-
-# Where the platform shows only so many: what is older than the oldest that was seen is out of sight, not gone. Media that
-# it leaves out count against its limit, so a tenth less is near it, too.
-GONE_IN_SIGHT = """
-with seen as (
-  select count(*) as shown, min(published_at) as oldest from videos
-  where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in = $4)
-update videos v set gone_at = now() from seen
-where account_id = $1 and livemode = $2 and creator_id = $3 and seen_in <> $4 and gone_at is null
-  and (shown < $5::int * 0.9 or published_at > oldest)
-"""
-
 # Mean over the 30 newest; those without a rate do not count.
 READ = """
 update creators set synced_at = now(), read_deep_at = case when $4 then now() else read_deep_at end,
@@ -240,7 +223,10 @@ class Superseded(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A sync as one taker holds it."""
+    """A sync as one taker holds it. `asked`: up to which id its platform was asked for what the walk did not
+
+    meet; None while it walks.
+    """
 
     account_id: UUID
     livemode: bool
@@ -252,6 +238,7 @@ class Run:
     cursor: Mapping[str, Any] | None
     skipped: int
     pages: int
+    asked: str | None
     begun: bool
     trigger: str
     awaited: bool
@@ -270,6 +257,10 @@ class Run:
     @property
     def creator(self) -> tuple[UUID, bool, UUID]:
         return self.account_id, self.livemode, self.creator_id
+
+    @property
+    def walk(self) -> tuple[UUID, bool, UUID, UUID]:
+        return *self.creator, self.id
 
 
 @dataclass(frozen=True)
@@ -303,6 +294,7 @@ async def take(
         cursor=saved.get("next"),
         skipped=saved.get("skipped", 0),
         pages=saved.get("pages", 0),
+        asked=saved.get("asked"),
         begun=bool(saved),
         trigger=row["trigger"],
         awaited=row["awaited"],
@@ -364,11 +356,8 @@ async def finish(
 
     when that end was the last video, and nothing was skipped. `shows_newest`: see `base.Connector`.
     """
-    if walked and back_to is None and error is None:
-        if shows_newest is None:
-            await connection.execute(GONE, *run.creator, run.id)
-        else:
-            await connection.execute(GONE_IN_SIGHT, *run.creator, run.id, shows_newest)
+    if status == "SUCCEEDED" and back_to is None:
+        await unseen.mark_gone(connection, run.walk, shows_newest)
     if walked:
         deep = lookback.is_deep(back_to, run.queued_at)
         await connection.execute(READ, *run.creator, deep, back_to is None)

@@ -65,6 +65,7 @@ def application(world: worlds.World, *, control: bool = False) -> web.Applicatio
         ("GET", "/instagram_oembed", "oembed", oembed),
         ("GET", r"/{whose:\d+}/media", "me/media", media),
         ("GET", r"/{media:\d+}/insights", "insights", insights),
+        ("GET", r"/{media:\d+}", "medium", medium),
     ):
         for prefix in ("", _VERSION):
             app.router.add_route(method, prefix + path, instagram_gate.guarded(endpoint, handler))
@@ -103,18 +104,15 @@ async def media(request: web.Request) -> web.Response:
         raise instagram_wire.GraphError(100, 33)
     fields = _fields(request)
     instagram_wire.check_media_fields(fields)
-    size, start = _size(request), _start(request)
-    found = list(itertools.islice(instagram_media.before(creator, start, world.clock.now()), size + 1))
+    size, start = _size(request), _start(request, creator)
+    listed = instagram_media.before(creator, start, world.clock.now())
+    left = (one for one in listed if one.id not in world.knobs.hidden)
+    found = list(itertools.islice(left, size + 1))
     page, more = found[:size], len(found) > size
     oldest = instagram_media.count(creator, world.clock.now()) - _MOST_MEDIA
     page = [one for one in page if one.n >= oldest]
     copies = 2 if instagram_gate.kind(request) == "duplicates" else 1
-    shown = [
-        instagram_wire.media(one, fields)
-        for one in page
-        if one.id not in world.knobs.hidden
-        for _ in range(copies)
-    ]
+    shown = [instagram_wire.media(one, fields) for one in page for _ in range(copies)]
     body: dict[str, object] = {"data": shown}
     paging = _paging(request, secret, page, more=more)
     return instagram_wire.dump(body | ({"paging": paging} if paging else {}))
@@ -141,10 +139,16 @@ def _paging(
     return {"cursors": cursors, "next": str(following)}
 
 
-def _start(request: web.Request) -> int | None:
+def _start(request: web.Request, creator: people.Creator) -> int | None:
+    """Where a cursor leads. It marks a medium and is invalid once that is deleted (Graph API, paginated results)."""
     text = request.query.get("after")
-    start = instagram_media.number(text) if text else None
-    if text and start is None:
+    if not text:
+        return None
+    world, start = request.app[worlds.WORLD], instagram_media.number(text)
+    if (
+        start is None
+        or instagram_media.Media(creator, start, int(world.clock.now())).id in world.knobs.hidden
+    ):
         raise instagram_wire.GraphError(100, message="(#100) Invalid cursor")
     return start
 
@@ -156,15 +160,17 @@ def _size(request: web.Request) -> int:
     return 1 if instagram_gate.kind(request) == "short_page" else int(text)
 
 
+async def medium(request: web.Request) -> web.Response:
+    """One medium of the creator's own, by its id."""
+    fields = _fields(request)
+    instagram_wire.check_media_fields(fields)
+    return instagram_wire.dump(instagram_wire.media(_own(request), fields))
+
+
 async def insights(request: web.Request) -> web.Response:
     """A medium's metrics: empty where there are none, refused where it was posted too early."""
     world = request.app[worlds.WORLD]
-    _, token = instagram_gate.token(request)
-    if instagram_wire.INSIGHTS not in token.scopes:
-        raise instagram_wire.GraphError(10)
-    found = instagram_media.find(request.match_info["media"], world.clock.now())
-    if found is None or found.creator.username != token.creator or found.id in world.knobs.hidden:
-        raise instagram_wire.GraphError(100, 33)
+    found = _own(request, scope=instagram_wire.INSIGHTS)
     names = tuple(dict.fromkeys(request.query.get("metric", "").split(",")))
     kind = instagram_media.TYPES[found.kind][0]
     for name in names:
@@ -181,6 +187,18 @@ async def insights(request: web.Request) -> web.Response:
 async def oembed(request: web.Request) -> web.Response:
     """Embed data of one post. Meta gives it to apps only: the token is `client_id|client_secret`."""
     world = request.app[worlds.WORLD]
+def _own(request: web.Request, scope: str = instagram_wire.BASIC) -> instagram_media.Media:
+    """The medium of the address, where it is there and the token's own."""
+    world = request.app[worlds.WORLD]
+    _, token = instagram_gate.token(request)
+    if scope not in token.scopes:
+        raise instagram_wire.GraphError(10)
+    found = instagram_media.find(request.match_info["media"], world.clock.now())
+    if found is None or found.creator.username != token.creator or found.id in world.knobs.hidden:
+        raise instagram_wire.GraphError(100, 33)
+    return found
+
+
     word, _, given = request.headers.get("Authorization", "").partition(" ")
     given = given if word == "Bearer" else request.query.get("access_token", "")
     client_id, _, secret = given.partition("|")

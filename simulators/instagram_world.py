@@ -13,7 +13,7 @@ HOUR, DAY = 3_600, 86_400
 
 ENDPOINTS: Final = (
     "oauth/authorize", "oauth/access_token", "access_token", "refresh_access_token", "me", "me/media",
-    "insights", "me/permissions", "oembed",
+    "insights", "medium", "me/permissions", "oembed",
 )  # fmt: skip
 
 KINDS: Final = (

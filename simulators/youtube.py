@@ -10,7 +10,6 @@ from aiohttp import web
 from simulators import (
     people,
     state,
-    videos,
     youtube_channels,
     youtube_consent,
     youtube_gate,
@@ -60,7 +59,7 @@ async def channels(request: web.Request) -> web.Response:
             request, "channelListResponse", {"pageInfo": {"totalResults": 0, "resultsPerPage": size}}
         )
     creator = people.BY_USERNAME[consent.creator]
-    shown = youtube_wire.channel(creator, parts, google.clock.now(), frozenset(google.knobs.hidden))
+    shown = youtube_wire.channel(creator, parts, google.clock.now(), google.knobs.unseen)
     body = {"pageInfo": {"totalResults": 1, "resultsPerPage": size}, "items": [shown]}
     return youtube_wire.collection(request, "channelListResponse", body)
 
@@ -81,7 +80,8 @@ async def playlist_items(request: web.Request) -> web.Response:
     start = 0 if token is None else _start(token, creator)
     fault = request.get(youtube_gate.FAULT)
     kind = fault.kind if fault is not None else ""
-    uploads = youtube_channels.page(creator, start, 1 if kind == "short_page" else size, now)
+    deleted = frozenset(google.knobs.deleted)
+    uploads = youtube_channels.page(creator, start, 1 if kind == "short_page" else size, now, deleted)
     own = consent.creator == creator.username
     shown = [
         youtube_wire.playlist_item(upload, start + at, parts)
@@ -89,7 +89,7 @@ async def playlist_items(request: web.Request) -> web.Response:
         if own or upload.privacy != "private"
         for _ in range(2 if kind == "duplicates" else 1)
     ]
-    total = videos.count(creator, now)
+    total = youtube_channels.count(creator, now, deleted)
     body: dict[str, object] = {"items": shown, "pageInfo": {"totalResults": total, "resultsPerPage": size}}
     if kind == "page_loop":
         body["nextPageToken"] = token or _token(creator, 0)
@@ -183,7 +183,7 @@ def _whole(request: web.Request, name: str, allowed: range, default: int) -> int
 
 def _there(google: youtube_world.Google, upload_id: str) -> youtube_channels.Upload | None:
     upload = youtube_channels.find(upload_id, google.clock.now())
-    gone = upload is None or upload.dropped or upload_id in google.knobs.hidden
+    gone = upload is None or upload.dropped or upload_id in google.knobs.unseen
     return None if gone else upload
 
 

@@ -120,13 +120,30 @@ def subscribers(creator: people.Creator, now: float) -> int:
     return exact // unit * unit
 
 
-def page(creator: people.Creator, start: int, size: int, now: float) -> list[Upload]:
-    """The uploads at positions start, start + 1, …, newest first; private and dropped ones among them."""
+def page(
+    creator: people.Creator, start: int, size: int, now: float, deleted: frozenset[str] = frozenset()
+) -> list[Upload]:
+    """The uploads at positions start, start + 1, …, newest first; private and dropped ones among them.
+
+    What its owner deleted has no position any more: those behind it have moved up.
+    """
     total = videos.count(creator, now)
+    if deleted:
+        uploads = (Upload(videos.Video(creator, n, int(now))) for n in range(total - 1, -1, -1))
+        left = (upload for upload in uploads if upload.id not in deleted)
+        return list(itertools.islice(left, start, start + size))
     return [
         Upload(videos.Video(creator, total - 1 - at, int(now)))
         for at in range(start, min(start + size, total))
     ]
+
+
+def count(creator: people.Creator, now: float, deleted: frozenset[str]) -> int:
+    """How long the uploads list is."""
+    found = (find(upload_id, now) for upload_id in deleted)
+    return videos.count(creator, now) - sum(
+        upload is not None and upload.video.creator == creator for upload in found
+    )
 
 
 def find(upload_id: str, now: float) -> Upload | None:

@@ -21,7 +21,7 @@ class Knobs:
     """What a test may turn while the simulator runs; lives in seconds.
 
     `testing`: the app's publishing status is "Testing", so its refresh tokens die after seven days.
-    `hidden`: ids that videos.list drops. `quota`: units a day and project. `rate_limit`: requests a minute.
+    `hidden`: ids that videos.list drops. `deleted`: ids that are gone from the uploads list too. `quota`: units a day and project. `rate_limit`: requests a minute.
     """
 
     access: int = 3_600
@@ -31,6 +31,12 @@ class Knobs:
     quota: int = DAILY_UNITS
     rate_limit: int = 6_000
     hidden: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """What videos.list does not know (any more)."""
+        return frozenset(self.hidden | self.deleted)
 
     @property
     def life(self) -> youtube_state.Life:
@@ -52,6 +58,7 @@ class Google:
 
 
 YOUTUBE: Final = web.AppKey("YOUTUBE", Google)
+_VIDEOS: Final = {"hide_video": "hidden", "delete_video": "deleted"}
 
 
 def build(
@@ -65,7 +72,8 @@ async def turn(request: web.Request) -> web.Response:
     """Turn every knob the JSON object names; for tests.
 
     {"testing": bool}, {"quota" | "rate_limit" | "access" | "code" | "unused": whole number},
-    {"remove": username} as if the person removed every app, {"hide_video": id}, {"show_video": id}.
+    {"remove": username} as if the person removed every app, {"hide_video": id}, {"show_video": id},
+    {"delete_video": id} for good.
     Faults and the clock are turned at the simulators' own POST /_control.
     """
     google = request.app[YOUTUBE]
@@ -85,8 +93,8 @@ def _obey(google: Google, name: str, value: Any) -> None:
         setattr(google.knobs, name, value)
     elif name == "remove" and value in people.BY_USERNAME:
         google.state.remove_everywhere(value)
-    elif name == "hide_video" and youtube_channels.find(str(value), google.clock.now()) is not None:
-        google.knobs.hidden.add(value)
+    elif name in _VIDEOS and youtube_channels.find(str(value), google.clock.now()) is not None:
+        getattr(google.knobs, _VIDEOS[name]).add(value)
     elif name == "show_video":
         google.knobs.hidden.discard(value)
     else:

@@ -4,7 +4,7 @@ One connector a platform; none knows of the database, of GraphQL or of another p
 is made for one world (live or test): the same code, other hosts and credentials.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -239,6 +239,11 @@ class Connector(Protocol):
 
     def begin(self, state: str, redirect_uri: str) -> Authorization: ...
 
+    @property
+    def most_ids(self) -> int:
+        """How many ids `still_there` takes."""
+        ...
+
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
         """The code the browser brought back. Raises Denied when the person said no, else a Failure.
 
@@ -265,3 +270,10 @@ class Connector(Protocol):
     async def profile(self, tokens: Tokens) -> Profile: ...
 
     async def videos(self, tokens: Tokens, cursor: Mapping[str, Any] | None) -> Page: ...
+
+    async def still_there(self, tokens: Tokens, ids: Sequence[str]) -> Page:
+        """Of videos that `videos` did not show, those that are there nevertheless; without a next page.
+
+        Lists move under who walks them. An id that comes back neither as a video nor as `skipped` is gone.
+        """
+        ...

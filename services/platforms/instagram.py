@@ -29,6 +29,7 @@ MEDIA = "/me/media"
 
 PAGE_SIZE = 50  # of at most 100: with insights a page costs a call an item
 MOST_PAGES = 2_000  # of what is shown, some pages being short
+MOST_RESTARTS = 3
 LIFE = timedelta(days=60)
 YOUNGEST = timedelta(hours=24)
 DOUBT = timedelta(days=1)  # what a guess at a token's age may be wrong by
@@ -42,6 +43,7 @@ class Instagram:
     """How long before its end a token should be refreshed: once it is over, nothing brings it back."""
     rotates = False
     shows_newest = 10_000
+    most_ids = 20  # a call each
 
     def __init__(
         self,
@@ -137,11 +139,19 @@ class Instagram:
         """A page of media after the cursor, with views and shares where insights were granted.
 
         Where the limit ends a page's reading, the page holds what was read, and its cursor stays with the rest.
+        A cursor marks a medium, and dies with it: the walk begins again.
         """
         self._need(instagram_wire.BASIC, tokens)
         place = dict(cursor or {})
         self._wait_for(place.get("not_before"))
-        body, usage = await self._listed(tokens, place.get("after"))
+        try:
+            body, usage = await self._listed(tokens, place.get("after"))
+        except base.ProviderBug as failure:
+            restarts = int(place.get("restarts", 0)) + 1
+            if failure.code != instagram_insights.INVALID or "after" not in place or restarts > MOST_RESTARTS:
+                raise
+            place = {"restarts": restarts}
+            body, usage = await self._listed(tokens, None)
         media = tuple(one for one in map(instagram_wire.medium, body["data"]) if one is not None)
         following = _step(place, instagram_wire.after(body, self._app.api_url))
         page = base.Page(media, following, len(body["data"]) - len(media), usage.slow_down(self._now()))
@@ -152,6 +162,33 @@ class Instagram:
         if page.cursor is None or page.slow_down is None:
             return page
         return replace(page, cursor={**page.cursor, "not_before": page.slow_down.isoformat()})
+
+    async def still_there(self, tokens: base.Tokens, ids: Sequence[str]) -> base.Page:
+        """The media with these ids, a call each; what only insights tell stays as it was."""
+        self._need(instagram_wire.BASIC, tokens)
+        found: list[base.VideoRecord] = []
+        skipped, usage = 0, instagram_wire.Usage()
+        for media_id in ids:
+            if usage.percent >= instagram_wire.STOP_AT:
+                raise _near_limit(usage.retry_at(self._now()))
+            try:
+                body, usage = await self._medium(tokens, media_id)
+            except base.ProviderBug as failure:
+                if failure.code != instagram_insights.GONE:
+                    raise
+                continue
+            record = instagram_wire.medium(body)
+            if record is None or record.external_id != media_id:
+                skipped += 1
+            else:
+                found.append(replace(record, partial=instagram_wire.INSIGHTS in tokens.scopes))
+        return base.Page(tuple(found), None, skipped, usage.slow_down(self._now()))
+
+    async def _medium(self, tokens: base.Tokens, media_id: str) -> tuple[Any, instagram_wire.Usage]:
+        path = f"/{VERSION}/{parse.quote(media_id, safe='')}"
+        query = {"fields": ",".join(instagram_wire.MEDIA_FIELDS)}
+        answer = await self._send("GET", path, tokens, query, name="medium")
+        return answer.body, instagram_wire.usage(answer.headers)
 
     async def _listed(
         self, tokens: base.Tokens, after: str | None
@@ -315,5 +352,5 @@ def _step(place: Mapping[str, Any], after: str | None) -> dict[str, Any] | None:
     if page > MOST_PAGES:
         raise base.ProviderBug("page_loop", "The pages do not end.")
     mark = after if page & (page - 1) == 0 else place.get("mark")
-    kept = {"predates": place["predates"]} if place.get("predates") else {}
+    kept = {name: place[name] for name in ("predates", "restarts") if place.get(name)}
     return {"after": after, "page": page, "mark": mark, **kept}

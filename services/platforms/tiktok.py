@@ -7,7 +7,7 @@ test mode: only the `base.App` differs. oauthlib makes the verifier; TikTok bend
 
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -25,8 +25,9 @@ TOKEN = "/v2/oauth/token/"  # noqa: S105 -- a path; without the last slash it is
 REVOKE = "/v2/oauth/revoke/"
 USER_INFO = "/v2/user/info/"
 VIDEO_LIST = "/v2/video/list/"
+VIDEO_QUERY = "/v2/video/query/"
 
-PAGE_SIZE = 20
+PAGE_SIZE = 20  # also the most ids video/query takes
 VERIFIER_LENGTH = 64
 
 # What revoking a dead token may answer: TikTok documents no code for it. invalid_request may as well mean
@@ -58,6 +59,7 @@ class TikTok:
     platform = "TIKTOK"
     refresh_before = None
     shows_newest = None
+    most_ids = PAGE_SIZE
     rotates = True
 
     def __init__(
@@ -166,17 +168,21 @@ class TikTok:
 
     async def videos(self, tokens: base.Tokens, cursor: Mapping[str, Any] | None) -> base.Page:
         """A page of public videos posted before the cursor. A page may be short although more follow."""
-        if "video.list" not in tokens.scopes:
-            raise base.ScopeMissing("scope_not_authorized", "video.list was not granted.")
+        _need_the_list(tokens)
         before = None if cursor is None else int(cursor["before"])
         body = {"max_count": PAGE_SIZE} | ({} if before is None else {"cursor": before})
         data = await self._resource("POST", VIDEO_LIST, tokens, tiktok_wire.VIDEO, body)
-        entries = data.get("videos") or []
-        if not isinstance(entries, list):
-            raise base.ProviderBug("bad_shape", "data.videos is not a list.")
-        records = [record for record in map(tiktok_wire.video, entries) if record is not None]
-        following = tiktok_wire.next_cursor(data, before)
-        return base.Page(tuple(records), following, skipped=len(entries) - len(records))
+        records, skipped = tiktok_wire.videos(data)
+        return base.Page(records, tiktok_wire.next_cursor(data, before), skipped=skipped)
+
+    async def still_there(self, tokens: base.Tokens, ids: Sequence[str]) -> base.Page:
+        """The creator's own public videos among these ids."""
+        _need_the_list(tokens)
+        body = {"filters": {"video_ids": list(ids)}}
+        data = await self._resource("POST", VIDEO_QUERY, tokens, tiktok_wire.VIDEO, body)
+        records, skipped = tiktok_wire.videos(data)
+        asked = tuple(record for record in records if record.external_id in ids)
+        return base.Page(asked, None, skipped=skipped + len(records) - len(asked))
 
     def _credentials(self) -> dict[str, str]:
         return {"client_key": self._app.client_id, "client_secret": self._app.client_secret}
@@ -200,7 +206,7 @@ class TikTok:
         fields: Iterable[str],
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """`data` of a resource. Both resources only read, the POST too: safe to repeat."""
+        """`data` of a resource. They only read, the POSTs too: safe to repeat."""
         try:
             answer = await self._http.send(
                 method,
@@ -213,8 +219,8 @@ class TikTok:
                 before=functools.partial(self._claim, path),
                 refuse=lambda answer: self._refuse(answer, RESOURCE_STATUSES),
             )
-        except base.BudgetSpent:
-            raise
+        except (base.BudgetSpent, base.Misconfigured):
+            raise  # what is wrong with our app is no limit
         except base.RateLimited as failure:  # each resource has a limit of its own, which is the app's
             await self._gate.close(path, failure.retry_at or self._now() + gates.UNNAMED)
             raise
@@ -254,6 +260,11 @@ class TikTok:
         expired = tokens.expires_at is None or tokens.expires_at <= now
         over = tokens.refresh_expires_at is not None and tokens.refresh_expires_at <= now
         return bool(tokens.refresh_token) and expired and not over
+
+
+def _need_the_list(tokens: base.Tokens) -> None:
+    if "video.list" not in tokens.scopes:
+        raise base.ScopeMissing("scope_not_authorized", "video.list was not granted.")
 
 
 def challenge(verifier: str) -> str:

@@ -156,6 +156,15 @@ def video(entry: Any) -> base.VideoRecord | None:
     return base.VideoRecord(kind="VIDEO", **told)
 
 
+def videos(data: Mapping[str, Any]) -> tuple[tuple[base.VideoRecord, ...], int]:
+    """The videos of an answer, and how many of its entries are unreadable."""
+    entries = data.get("videos") or []
+    if not isinstance(entries, list):
+        raise base.ProviderBug("bad_shape", "data.videos is not a list.")
+    records = tuple(record for record in map(video, entries) if record is not None)
+    return records, len(entries) - len(records)
+
+
 def next_cursor(data: Mapping[str, Any], before: int | None) -> dict[str, Any] | None:
     """The next cursor; None only when TikTok says so. One that does not fall would walk in a circle."""
     more = data.get("has_more")

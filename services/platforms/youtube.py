@@ -8,7 +8,7 @@ No If-None-Match is sent: a 304 costs the same unit, and counters that move chan
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -54,6 +54,7 @@ class YouTube:
     platform = "YOUTUBE"
     refresh_before = None
     shows_newest = None
+    most_ids = PAGE_SIZE
     rotates = False
 
     def __init__(
@@ -145,6 +146,13 @@ class YouTube:
             else:
                 return await self._page(tokens, body, place)
 
+    async def still_there(self, tokens: base.Tokens, ids: Sequence[str]) -> base.Page:
+        """The videos with these ids, for one unit: a deletion moves those behind it up, past who turns the page."""
+        if not ENOUGH & set(tokens.scopes):
+            raise base.ScopeMissing("insufficientPermissions", "Reading the channel was not granted.")
+        found, skipped = await self._videos(tokens, dict.fromkeys(ids))
+        return base.Page(found, None, skipped=skipped)
+
     async def _start(self, tokens: base.Tokens, restarts: int) -> dict[str, Any]:
         """The walk's first place: the uploads list, and how many videos the channel says it has."""
         found = await self._channel(tokens)
@@ -155,17 +163,22 @@ class YouTube:
         return {"uploads": uploads, "page": None, "says": says, "restarts": restarts}
 
     async def _page(self, tokens: base.Tokens, body: Any, place: Mapping[str, Any]) -> base.Page:
-        ids, skipped = youtube_wire.listed(youtube_wire.items(body, "playlistItems"))
-        entries: list[Any] = []
-        if ids:
-            params = {
-                "part": youtube_wire.VIDEO_PARTS,
-                "id": ",".join(ids),
-                "maxHeight": youtube_wire.PLAYER_HEIGHT,
-            }
-            entries = youtube_wire.items(await self._get(VIDEOS, tokens, params), "videos")
+        ids, unreadable = youtube_wire.listed(youtube_wire.items(body, "playlistItems"))
+        found, skipped = await self._videos(tokens, ids) if ids else ((), 0)
+        return base.Page(found, _next(body, place), skipped=unreadable + skipped)
+
+    async def _videos(
+        self, tokens: base.Tokens, ids: Mapping[str, Any]
+    ) -> tuple[tuple[base.VideoRecord, ...], int]:
+        """The videos with these ids (and when their list says they were published), and how many are unreadable."""
+        params = {
+            "part": youtube_wire.VIDEO_PARTS,
+            "id": ",".join(ids),
+            "maxHeight": youtube_wire.PLAYER_HEIGHT,
+        }
         records: dict[str, base.VideoRecord] = {}
-        for entry in entries:
+        skipped = 0
+        for entry in youtube_wire.items(await self._get(VIDEOS, tokens, params), "videos"):
             if youtube_wire.is_private(entry):
                 continue
             record = youtube_wire.video(entry, ids.get(values.text(youtube_wire.inside(entry, "id")) or ""))
@@ -173,8 +186,7 @@ class YouTube:
                 skipped += 1
             else:
                 records[record.external_id] = record
-        ordered = tuple(records[video_id] for video_id in ids if video_id in records)
-        return base.Page(ordered, _next(body, place), skipped=skipped)
+        return tuple(records[video_id] for video_id in ids if video_id in records), skipped
 
     async def _items(self, tokens: base.Tokens, place: Mapping[str, Any]) -> Any:
         params = {

@@ -196,7 +196,7 @@ class Stage:
             return instagram_media.count(creator, now)
         if platform == "YOUTUBE":
             uploads = youtube_channels.everything(creator, now)
-            hidden = self.youtube.knobs.hidden
+            hidden = self.youtube.knobs.unseen
             return sum(
                 one.privacy != "private" and not one.dropped and one.id not in hidden for one in uploads
             )

@@ -100,13 +100,22 @@ async def test_media_beyond_the_newest_that_instagram_shows_are_not_gone(stage, 
         hidden = await stage.value(third)
         stage.instagram.knobs.hidden.add(hidden)
         row = await stage.synced(creator_id)
+        asked, connector = [], stage.connector_of("INSTAGRAM")
+
+        async def still_there(tokens, ids, real=connector.still_there):
+            asked.extend(ids)
+            return await real(tokens, ids)
+
+        monkeypatch.setattr(connector, "still_there", still_there)
         assert (row["status"], row["videos_seen"]) == ("SUCCEEDED", 59)
         assert await stage.value("select array_agg(external_id) from videos where gone_at is not null") == [
+        assert asked == [hidden]  # what is out of sight is not asked for, and not gone
             hidden
         ]
         monkeypatch.setattr(instagram.Instagram, "shows_newest", 10_000)
-        await stage.synced(creator_id)  # far from the limit the end of the list is the end
-        assert await living(stage, creator_id) == 59
+        await stage.synced(creator_id)  # far from the limit all of it is asked for, and there
+        assert len(asked) == 1 + 240
+        assert await living(stage, creator_id) == 299
 
 
 @pytest.mark.parametrize("platform", ["INSTAGRAM", "YOUTUBE"])

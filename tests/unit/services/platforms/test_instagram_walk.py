@@ -338,6 +338,49 @@ async def test_a_hidden_medium_is_gone_from_the_walk(stage):
     assert (await stage.connector.profile(tokens)).video_count == 19
 
 
+async def test_asked_for_by_id_a_medium_is_there_or_gone_whatever_the_list_says(stage):
+    tokens, other = await stage.connect("sim.twenty"), await stage.connect("sim.single")
+    ids = [video.external_id for video in await stage.read(tokens)][:10]
+    stage.world.knobs.hidden.add(ids[2])
+    (foreign,) = await stage.read(other)
+    page = await stage.connector.still_there(tokens, [*ids, foreign.external_id])
+    assert [video.external_id for video in page.videos] == [one for one in ids if one != ids[2]]
+    assert (page.cursor, page.skipped) == (None, 0)
+    assert all(video.partial for video in page.videos)  # what insights told stays
+    plain = replace(tokens, scopes=(instagram_wire.BASIC,))
+    assert not any(video.partial for video in (await stage.connector.still_there(plain, ids)).videos)
+    stage.fault("medium", "missing_data")
+    page = await stage.connector.still_there(tokens, ids[:1])
+    assert (page.videos, page.skipped) == ((), 1)
+    for kind, failure in (("status_429", base.RateLimited), ("bad_token", base.ReconnectRequired)):
+        stage.fault("medium", kind)
+        with pytest.raises(failure):
+            await stage.connector.still_there(tokens, ids)
+
+
+async def test_at_the_limit_nobody_goes_on_asking_by_ids(stage):
+    tokens = await stage.connect("sim.twenty")
+    ids = [video.external_id for video in await stage.read(tokens)]
+    stage.world.meter._calls.clear()
+    stage.world.knobs.account_calls = 5
+    with pytest.raises(base.RateLimited, match="near_limit"):
+        await stage.connector.still_there(tokens, ids)
+    assert {sum(calls.values()) for calls in stage.world.meter._calls.values()} == {5}  # none is refused
+
+
+async def test_a_cursor_whose_medium_was_deleted_begins_the_walk_again_three_times_at_most(stage):
+    tokens = await stage.connect("sim.burst", scopes=(instagram_wire.BASIC,))
+    cursor, left = None, people.BY_USERNAME["sim.burst"].videos
+    for _ in range(instagram.MOST_RESTARTS + 1):
+        page = await stage.connector.videos(tokens, cursor)
+        cursor = page.cursor
+        stage.world.knobs.hidden.add(page.videos[-1].external_id)
+        left -= 1
+    with pytest.raises(base.ProviderBug, match="cursor"):
+        await stage.connector.videos(tokens, cursor)
+    assert len({video.external_id for video in await stage.read(tokens)}) == left
+
+
 async def test_the_platforms_limit_is_met_once_and_waited_out(stage):
     stage.world.knobs.account_calls = 60
     tokens = await stage.connect("sim.burst", scopes=(instagram_wire.BASIC,))

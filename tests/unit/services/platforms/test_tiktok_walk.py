@@ -1,7 +1,7 @@
 """The TikTok connector's whole walk against the simulated TikTok: consent, tokens, reading, revoking."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -208,3 +208,34 @@ async def test_a_stumble_while_revoking_is_transient_and_asked_again_tells_the_t
     with pytest.raises(base.Transient):
         await stage.connector.revoke(tokens)
     assert await stage.connector.revoke(tokens) is next_time
+
+
+# -- what a walk did not meet
+
+
+async def test_asked_for_by_id_a_video_is_there_or_gone_whatever_the_list_says(stage):
+    tokens = await stage.connect("sim.burst")
+    other = (await stage.connector.videos(await stage.connect("sim.viral"), None)).videos[0].external_id
+    pages = await stage.walk(tokens)
+    videos = [video for page in pages for video in page.videos][:19]
+    stage.world.knobs.hidden_videos.add(videos[2].external_id)
+    page = await stage.connector.still_there(tokens, [*(video.external_id for video in videos), other])
+    left = {video.external_id for video in videos[:2] + videos[3:]}
+    assert {video.external_id for video in page.videos} == left
+    assert (page.cursor, page.skipped) == (None, 0)
+    with pytest.raises(base.ScopeMissing):
+        await stage.connector.still_there(replace(tokens, scopes=()), [other])
+
+
+async def test_a_deletion_between_two_pages_hides_no_other_video(stage):
+    """The cursor is a time, not a place."""
+    tokens = await stage.connect("sim.viral")
+    whole = [video.external_id for page in await stage.walk(tokens) for video in page.videos]
+    first = await stage.connector.videos(tokens, None)
+    stage.world.knobs.hidden_videos.update((whole[0], first.videos[-1].external_id))
+    cursor, seen = first.cursor, list(first.videos)
+    while cursor is not None:
+        page = await stage.connector.videos(tokens, cursor)
+        cursor = page.cursor
+        seen += page.videos
+    assert [video.external_id for video in seen] == whole

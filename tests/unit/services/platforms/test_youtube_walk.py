@@ -1,7 +1,7 @@
 """The YouTube connector's whole walk against the simulated Google: consent, tokens, reading, revoking."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,7 +64,7 @@ class Stage:
             for upload in uploads
             if upload.privacy != "private"
             and not upload.dropped
-            and upload.id not in self.google.knobs.hidden
+            and upload.id not in self.google.knobs.unseen
         }
 
 
@@ -247,6 +247,33 @@ async def test_a_video_that_is_gone_is_left_out_without_a_word(stage):
     (only,) = await stage.ids(tokens)
     stage.google.knobs.hidden.add(only)
     assert await stage.walk(tokens) == [base.Page((), None)]
+
+
+async def test_asked_for_by_id_a_video_is_there_or_gone_whatever_the_list_says(stage):
+    tokens = await stage.connect("sim.strange")
+    uploads = youtube_channels.everything(people.BY_USERNAME["sim.strange"], stage.google.clock.now())
+    ids = [upload.id for upload in uploads][: stage.connector.most_ids]
+    stage.google.knobs.deleted.add(ids[4])
+    before = sum(stage.spent)
+    page = await stage.connector.still_there(tokens, ids)
+    there = stage.visible("sim.strange")
+    assert [video.external_id for video in page.videos] == [one for one in ids if one in there]
+    assert len(page.videos) < len(ids) - 1  # private ones, and those that are only listed
+    assert (page.cursor, page.skipped, sum(stage.spent) - before) == (None, 0, 1)
+    with pytest.raises(base.ScopeMissing):
+        await stage.connector.still_there(replace(tokens, scopes=()), ids)
+
+
+async def test_a_deletion_between_two_pages_hides_a_living_video_from_the_walk(stage):
+    """What `still_there` is for."""
+    tokens = await stage.connect("sim.burst")
+    first = await stage.connector.videos(tokens, None)
+    ids = list(stage.visible("sim.burst"))
+    stage.google.knobs.deleted.add(ids[3])
+    second = await stage.connector.videos(tokens, first.cursor)
+    assert ids[50] not in {video.external_id for page in (first, second) for video in page.videos}
+    page = await stage.connector.still_there(tokens, [ids[3], ids[50]])
+    assert [video.external_id for video in page.videos] == [ids[50]]
 
 
 async def test_the_day_ends_when_its_units_are_spent_and_begins_in_california(stage):
