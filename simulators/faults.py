@@ -26,6 +26,8 @@ KINDS: Final = (
     "page_loop",  # video/list: has_more, and a cursor that does not fall
     "short_page",  # video/list: one video at most, whatever was asked
     "duplicates",  # video/list: every video of the page twice
+    "not_modified",  # YouTube's lists: a 304, whatever was asked
+    "wrong_etag",  # YouTube's lists: the answer bears another one's etag
 )
 
 

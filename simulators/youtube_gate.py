@@ -27,7 +27,7 @@ def guarded(endpoint: str, handler: Handler) -> Guarded:
             if fault is not None:
                 request[FAULT] = fault
                 await _break(request, fault)
-            response = await handler(request)
+            response = youtube_wire.mistagged(await handler(request), "" if fault is None else fault.kind)
         except youtube_wire.Refusal as error:
             response = youtube_wire.refusal(error)
         except youtube_wire.TokenRefusal as error:

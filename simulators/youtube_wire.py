@@ -100,6 +100,15 @@ def collection(request: web.Request, kind: str, body: Mapping[str, Any]) -> web.
     return response
 
 
+def mistagged(response: web.Response, fault: str) -> web.Response:
+    """The answer as the faults about etags leave it."""
+    if fault == "not_modified":
+        return web.Response(status=304, headers={"ETag": response.headers.get("ETag", "")})
+    if fault == "wrong_etag":
+        response.headers["ETag"] = f'"{etag(fault)}"'
+    return response
+
+
 def etag(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:27]
 

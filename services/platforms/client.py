@@ -71,6 +71,7 @@ class _Call:
     endpoint: str
     may_be_empty: bool
     most_bytes: int
+    unless: str | None
     extra: Mapping[str, Any] = field(repr=False)
 
 
@@ -94,6 +95,7 @@ class Client:
         repeat: bool = False,
         may_be_empty: bool = False,
         most_bytes: int = BODY_LIMIT,
+        unless: str | None = None,
         before: Callable[[], Awaitable[None]] | None = None,
         refuse: Callable[[Answer], None] | None = None,
     ) -> Answer:
@@ -102,13 +104,16 @@ class Client:
         `repeat` is for calls that only read. A rotating token exchange sent twice kills the grant.
         `refuse` raises what an answer means to its platform; being inside the repetition, its Transient
         counts too. `before` is awaited ahead of every attempt: what it raises keeps the call from being sent.
-        `endpoint` is the name failures bear, the same for every creator.
+        `endpoint` is the name failures bear, the same for every creator. `unless`: the etag (as If-None-Match takes
+        it) of what the caller has; it alone may be answered by a 304, without a body.
         """
         headers = {"Accept": "application/json"}
         if bearer is not None:
             headers["Authorization"] = f"Bearer {bearer}"
+        if unless is not None:
+            headers["If-None-Match"] = unless
         extra = {"data": form, "json": json, "params": params, "headers": headers}
-        call = _Call(method, url, endpoint, may_be_empty, most_bytes, extra)
+        call = _Call(method, url, endpoint, may_be_empty, most_bytes, unless, extra)
         async for attempt in self._attempts(repeat):
             with attempt:
                 if before is not None:
@@ -178,6 +183,10 @@ async def _read(response: aiohttp.ClientResponse, call: _Call) -> bytes:
 
 def _parse(raw: bytes, status: int, call: _Call) -> Any:
     """The JSON of a body. What is not JSON is tolerated in refusals: their status speaks."""
+    if status == HTTPStatus.NOT_MODIFIED:
+        if call.unless is None:
+            raise base.Transient("not_modified", f"{call.endpoint}: a 304 to one who has nothing.")
+        return None
     refusal = status >= HTTPStatus.BAD_REQUEST
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise base.ProviderBug("redirect", f"{call.endpoint}: a redirect ({status}), which is not followed.")

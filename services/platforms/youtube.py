@@ -4,7 +4,8 @@ What YouTube calls things is in `youtube_wire`; the class walks those tables. Th
 test mode: only the `base.App` differs. oauthlib makes the verifier and its challenge; it refuses the
 simulator's plain HTTP for the rest.
 
-No If-None-Match is sent: a 304 costs the same unit, and counters that move change every etag.
+Pages of an uploads list are asked for with If-None-Match: most stay as they are from sync to sync. A 304 costs the
+same unit and saves the bytes. Channels and videos are not: their counters move, and with them every etag.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from urllib import parse
 
 from oauthlib import oauth2
 
-from services.platforms import base, client, gates, values, youtube_wire
+from services.platforms import base, client, gates, kept, values, youtube_wire
 
 READONLY = "https://www.googleapis.com/auth/youtube.readonly"
 SCOPES = (READONLY,)
@@ -65,11 +66,12 @@ class YouTube:
         scopes: tuple[str, ...] = SCOPES,
         spend: Spend = unmetered,
         gate: gates.Gate | None = None,
+        answers: kept.Kept | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.scopes = scopes
         self._app, self._http, self._spend, self._now = app, http, spend, now
-        self._gate = gate or gates.Open()
+        self._gate, self._kept = gate or gates.Open(), answers or kept.Kept()
         self._token_url = app.token_url or app.api_url
 
     def begin(self, state: str, redirect_uri: str) -> base.Authorization:
@@ -136,7 +138,7 @@ class YouTube:
         place = cursor or await self._start(tokens, 0)
         while True:
             try:
-                body = await self._items(tokens, place)
+                listing = await self._listing(tokens, place)
             except _BadPageToken as failure:
                 if place["restarts"] >= MOST_RESTARTS:
                     raise base.ProviderBug(failure.code, failure.message) from failure
@@ -144,7 +146,7 @@ class YouTube:
             except _NoPlaylist as failure:
                 return _without_uploads(place, failure)
             else:
-                return await self._page(tokens, body, place)
+                return await self._page(tokens, listing, place)
 
     async def still_there(self, tokens: base.Tokens, ids: Sequence[str]) -> base.Page:
         """The videos with these ids, for one unit: a deletion moves those behind it up, past who turns the page."""
@@ -162,10 +164,12 @@ class YouTube:
         says = youtube_wire.number(youtube_wire.inside(found, "statistics", "videoCount"))
         return {"uploads": uploads, "page": None, "says": says, "restarts": restarts}
 
-    async def _page(self, tokens: base.Tokens, body: Any, place: Mapping[str, Any]) -> base.Page:
-        ids, unreadable = youtube_wire.listed(youtube_wire.items(body, "playlistItems"))
+    async def _page(
+        self, tokens: base.Tokens, listing: Mapping[str, Any], place: Mapping[str, Any]
+    ) -> base.Page:
+        ids = listing["ids"]
         found, skipped = await self._videos(tokens, ids) if ids else ((), 0)
-        return base.Page(found, _next(body, place), skipped=unreadable + skipped)
+        return base.Page(found, _next(listing, place), skipped=listing["unreadable"] + skipped)
 
     async def _videos(
         self, tokens: base.Tokens, ids: Mapping[str, Any]
@@ -188,7 +192,11 @@ class YouTube:
                 records[record.external_id] = record
         return tuple(records[video_id] for video_id in ids if video_id in records), skipped
 
-    async def _items(self, tokens: base.Tokens, place: Mapping[str, Any]) -> Any:
+    async def _listing(self, tokens: base.Tokens, place: Mapping[str, Any]) -> dict[str, Any]:
+        """What a page of the uploads list says (`youtube_wire.listing`), told again or as it was kept.
+
+        A 304 of another tag than ours speaks of something else, and the page is asked for without one.
+        """
         params = {
             "part": youtube_wire.ITEM_PARTS,
             "playlistId": place["uploads"],
@@ -196,7 +204,21 @@ class YouTube:
         }
         if place["page"] is not None:
             params["pageToken"] = place["page"]
-        return await self._get(PLAYLIST_ITEMS, tokens, params)
+        key = kept.key(tokens.refresh_token or tokens.access_token, PLAYLIST_ITEMS, params)
+        had = self._kept.find(key)
+        if had is not None:
+            answer = await self._answer(PLAYLIST_ITEMS, tokens, params, unless=kept.as_condition(had.tag))
+            if answer.status != HTTPStatus.NOT_MODIFIED:
+                return self._keep(key, answer)
+            if kept.same(answer.headers.get("ETag", had.tag), had.tag):
+                told: dict[str, Any] = had.told
+                return told
+        return self._keep(key, await self._answer(PLAYLIST_ITEMS, tokens, params))
+
+    def _keep(self, key: bytes, answer: client.Answer) -> dict[str, Any]:
+        listing = youtube_wire.listing(answer.body)
+        self._kept.keep(key, kept.tag_of(answer.headers.get("ETag"), answer.body), listing)
+        return listing
 
     async def _channel(self, tokens: base.Tokens) -> dict[str, Any]:
         if not ENOUGH & set(tokens.scopes):
@@ -216,7 +238,12 @@ class YouTube:
         return youtube_wire.tokens_of(youtube_wire.as_object(answer.body, "the token answer"), start, old)
 
     async def _get(self, path: str, tokens: base.Tokens, params: Mapping[str, str]) -> Any:
-        """A resource. Repetitions after a stumble cost a unit each, too."""
+        return (await self._answer(path, tokens, params)).body
+
+    async def _answer(
+        self, path: str, tokens: base.Tokens, params: Mapping[str, str], *, unless: str | None = None
+    ) -> client.Answer:
+        """A resource; with `unless`, maybe a 304. Repetitions after a stumble cost a unit each, too."""
         answered = 0
 
         def refuse(answer: client.Answer) -> None:
@@ -234,6 +261,7 @@ class YouTube:
                 params=params,
                 bearer=tokens.access_token,
                 repeat=True,
+                unless=unless,
                 refuse=refuse,
             )
         except base.Misconfigured:
@@ -246,7 +274,7 @@ class YouTube:
             if answered > 1:
                 with contextlib.suppress(base.RateLimited):  # they are spent; the next call hears of it
                     await self._spend((answered - 1) * UNITS_A_CALL)
-        return answer.body
+        return answer
 
     def _refuse_token(self, answer: client.Answer) -> None:
         """Raise what the token endpoint's refusal means. A platform that stumbles says nothing definitive."""
@@ -258,7 +286,7 @@ class YouTube:
 
     def _refuse(self, answer: client.Answer, *, paging: bool) -> None:
         """Raise what a resource's refusal means: by its reason, else by its status."""
-        told = youtube_wire.verdict(answer)
+        told = None if answer.status == HTTPStatus.NOT_MODIFIED else youtube_wire.verdict(answer)
         if told is None:
             return
         if answer.status == HTTPStatus.NOT_FOUND and told[0] == "playlistNotFound":
@@ -292,13 +320,13 @@ def _without_uploads(place: Mapping[str, Any], failure: _NoPlaylist) -> base.Pag
     return base.Page((), None, skipped=place["says"] or 0)
 
 
-def _next(body: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any] | None:
+def _next(listing: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any] | None:
     """The next place, None at the end. Raises when the tokens go round in a circle.
 
     Brent's way: one token is remembered, and replaced by the current one after 1, 2, 4, 8… steps. A circle
     of any length comes back to it.
     """
-    token = body.get("nextPageToken")
+    token = listing["next"]
     if token is None:
         return None
     if not isinstance(token, str) or not 0 < len(token) <= youtube_wire.PAGE_TOKEN_LIMIT:

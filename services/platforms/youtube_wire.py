@@ -258,6 +258,12 @@ def profile(found: Mapping[str, Any]) -> base.Profile:
     return base.Profile(**told)
 
 
+def listing(body: Any) -> dict[str, Any]:
+    """What a page of an uploads list says, as plain JSON data: `ids`, how many are `unreadable`, the `next` token."""
+    ids, unreadable = listed(items(body, "playlistItems"))
+    return {"ids": ids, "unreadable": unreadable, "next": body.get("nextPageToken")}
+
+
 def listed(entries: Sequence[Any]) -> tuple[dict[str, Any], int]:
     """The page's video ids, in order, with when they were published; and how many entries are unreadable.
 

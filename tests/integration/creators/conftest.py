@@ -22,7 +22,7 @@ from bench import killing
 from db.session import Database
 from server import worker
 from services import connecting, grants, jobs, platform_events, sync, waits
-from services.platforms import base, client, instagram, registry, tiktok, tiktok_signed, youtube
+from services.platforms import base, client, instagram, kept, registry, tiktok, tiktok_signed, youtube
 from services.vault import Vault
 from simulators import webhooks
 from tests import periodics
@@ -100,6 +100,10 @@ class Stage:
     async def request(self, creator_id, trigger="MANUAL"):
         async with self.database.write() as session:
             return await sync.request(session, self.account, False, creator_id, trigger)
+
+    def forget(self) -> None:
+        """Nothing is kept of what YouTube answered, as in a process that has just begun."""
+        self.connector_of("YOUTUBE")._kept = kept.Kept()
 
     def whose(self, creator_id) -> grants.Whose:
         return grants.Whose(self.account, False, creator_id)

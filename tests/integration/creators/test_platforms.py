@@ -41,6 +41,7 @@ async def test_creators_are_read_whole(stage, platform):
 async def survives(stage, creator_id, creator, platform, cases, order):
     """Each fault by itself: how the sync ends, and that no video is lost whatever came."""
     for endpoint, kind, more, status, code in cases:
+        stage.forget()
         order(endpoint, kind, **more)
         row = await stage.synced(creator_id)
         assert (row["status"], row["error_code"]) == (status, code), (endpoint, kind)
@@ -99,7 +100,6 @@ async def test_media_beyond_the_newest_that_instagram_shows_are_not_gone(stage, 
         third = "select external_id from videos order by published_at desc offset 2 limit 1"
         hidden = await stage.value(third)
         stage.instagram.knobs.hidden.add(hidden)
-        row = await stage.synced(creator_id)
         asked, connector = [], stage.connector_of("INSTAGRAM")
 
         async def still_there(tokens, ids, real=connector.still_there):
@@ -107,9 +107,10 @@ async def test_media_beyond_the_newest_that_instagram_shows_are_not_gone(stage, 
             return await real(tokens, ids)
 
         monkeypatch.setattr(connector, "still_there", still_there)
+        row = await stage.synced(creator_id)
         assert (row["status"], row["videos_seen"]) == ("SUCCEEDED", 59)
-        assert await stage.value("select array_agg(external_id) from videos where gone_at is not null") == [
         assert asked == [hidden]  # what is out of sight is not asked for, and not gone
+        assert await stage.value("select array_agg(external_id) from videos where gone_at is not null") == [
             hidden
         ]
         monkeypatch.setattr(instagram.Instagram, "shows_newest", 10_000)

@@ -1,0 +1,89 @@
+"""What a platform answered before, by its etag: for those who ask whether it changed.
+
+A process keeps some megabytes, what was not used for longest goes first. Everything is one grant's own: the key holds
+a digest of its secret, so another grant's answer is never found, whoever's it is.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST_BYTES = 8 * 1024 * 1024
+AN_ENTRY = 256
+"""What an entry costs beside its text: key, tag and places."""
+
+TAG_LIMIT = 256
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`tag` as the platform wrote it, quoted or bare."""
+
+    tag: str
+    text: bytes
+
+    @property
+    def told(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def size(self) -> int:
+        return len(self.text) + len(self.tag) + AN_ENTRY
+
+
+class Kept:
+    """The answers that this process remembers."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most, self._size = most_bytes, 0
+        self._answers: OrderedDict[bytes, Answer] = OrderedDict()
+
+    def find(self, key: bytes) -> Answer | None:
+        found = self._answers.get(key)
+        if found is not None:
+            self._answers.move_to_end(key)
+        return found
+
+    def keep(self, key: bytes, tag: str | None, told: Any) -> None:
+        """Remember it in the place of what was there; without a usable tag there is nothing to ask by."""
+        self.drop(key)
+        answer = Answer(tag or "", json.dumps(told, separators=(",", ":")).encode())
+        if not tag or answer.size > self._most:
+            return
+        self._answers[key] = answer
+        self._size += answer.size
+        while self._size > self._most:
+            self.drop(next(iter(self._answers)))
+
+    def drop(self, key: bytes) -> None:
+        gone = self._answers.pop(key, None)
+        self._size -= 0 if gone is None else gone.size
+
+
+def key(secret: str, path: str, params: Mapping[str, str]) -> bytes:
+    """The place of an answer: whose (by a secret of the grant, of which only the digest stays), and to what question."""
+    return hashlib.sha256(json.dumps([secret, path, sorted(params.items())]).encode()).digest()
+
+
+def tag_of(header: str | None, body: Any) -> str | None:
+    """An answer's etag: its header's, else its body's. None for one that would break a header."""
+    told = header or (body.get("etag") if isinstance(body, dict) else None)
+    usable = isinstance(told, str) and 0 < len(told) <= TAG_LIMIT and told.isascii() and told.isprintable()
+    return told if usable else None
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two tags are one, weak or not, quoted or bare."""
+    return _bare(one) == _bare(other)
+
+
+def as_condition(tag: str) -> str:
+    """The tag as If-None-Match takes it."""
+    return tag if tag.endswith('"') else f'"{tag}"'
+
+
+def _bare(tag: str) -> str:
+    return tag.removeprefix("W/").strip('"')
