@@ -29,6 +29,7 @@ MOST_FAILURES = 8
 MOST_PAGES, MOST_PAGES_UNCOUNTED = 2_000, 20_000
 """A platform whose pages never end ends here, or after as many pages as it says that there are videos."""
 
+WITHHELD = "Some counters of {} videos fail at the platform, which tells the others': they stay as last read."
 REREAD_SECONDS = 2.0
 DATABASE_WAIT = 5.0
 
@@ -190,14 +191,18 @@ class _Slice:
         loop = asyncio.get_running_loop()
         end, most = loop.time() + SECONDS_A_SLICE, self.run.pages + PAGES_A_SLICE
         cursor, asked, skipped, pages = self.run.cursor, self.run.asked, self.run.skipped, self.run.pages
+        withheld = self.run.withheld
         while True:
             page, asked = await self._page(connector, cursor, asked)
             cursor, pages = page.cursor, pages + 1
             storable = tuple(video for video in page.videos if sync_values.is_storable(video))
             skipped += page.skipped + len(page.videos) - len(storable)
+            withheld += page.withheld
             pause = waits.until(page.slow_down)
             over = pages >= most or loop.time() >= end or self.stop.is_set() or bool(pause)
-            saved = {"next": cursor, "skipped": skipped, "pages": pages, "asked": asked}
+            saved = {
+                "next": cursor, "skipped": skipped, "withheld": withheld, "pages": pages, "asked": asked,
+            }  # fmt: skip
             if await self._store(storable, saved, over=over, pause=pause) or over:
                 return
 
@@ -272,7 +277,8 @@ class _Slice:
             await finish("PARTIAL", error=error)
             return
         shows = self.platforms.connector(self.run.platform, self.run.livemode).shows_newest
-        await finish("SUCCEEDED", shows_newest=shows)
+        told = ("WITHHELD", WITHHELD.format(saved["withheld"])) if saved["withheld"] else None
+        await finish("SUCCEEDED", error=told, shows_newest=shows)
 
     async def _profile(self, profile: base.Profile) -> None:
         run = self.run

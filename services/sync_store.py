@@ -237,6 +237,7 @@ class Run:
     slice: int
     cursor: Mapping[str, Any] | None
     skipped: int
+    withheld: int
     pages: int
     asked: str | None
     begun: bool
@@ -293,6 +294,7 @@ async def take(
         slice=row["slice"],
         cursor=saved.get("next"),
         skipped=saved.get("skipped", 0),
+        withheld=saved.get("withheld", 0),
         pages=saved.get("pages", 0),
         asked=saved.get("asked"),
         begun=bool(saved),

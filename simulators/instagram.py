@@ -174,7 +174,10 @@ async def insights(request: web.Request) -> web.Response:
     names = tuple(dict.fromkeys(request.query.get("metric", "").split(",")))
     kind = instagram_media.TYPES[found.kind][0]
     for name in names:
-        if name not in instagram_wire.METRICS or (kind, name) in world.knobs.unsupported:
+        if (found.id, name) in world.knobs.stumbling:
+            raise instagram_wire.GraphError(2)
+        refused = world.knobs.unsupported | world.knobs.refusing
+        if name not in instagram_wire.METRICS or {(kind, name), (found.id, name)} & refused:
             raise instagram_wire.GraphError(
                 100, message=f"(#100) metric[{name[:40]}] is not supported for this media type"
             )
@@ -184,9 +187,6 @@ async def insights(request: web.Request) -> web.Response:
     return instagram_wire.dump({"data": rows})
 
 
-async def oembed(request: web.Request) -> web.Response:
-    """Embed data of one post. Meta gives it to apps only: the token is `client_id|client_secret`."""
-    world = request.app[worlds.WORLD]
 def _own(request: web.Request, scope: str = instagram_wire.BASIC) -> instagram_media.Media:
     """The medium of the address, where it is there and the token's own."""
     world = request.app[worlds.WORLD]
@@ -199,6 +199,9 @@ def _own(request: web.Request, scope: str = instagram_wire.BASIC) -> instagram_m
     return found
 
 
+async def oembed(request: web.Request) -> web.Response:
+    """Embed data of one post. Meta gives it to apps only: the token is `client_id|client_secret`."""
+    world = request.app[worlds.WORLD]
     word, _, given = request.headers.get("Authorization", "").partition(" ")
     given = given if word == "Bearer" else request.query.get("access_token", "")
     client_id, _, secret = given.partition("|")

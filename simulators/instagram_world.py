@@ -53,7 +53,8 @@ class Knobs:
     """Lifetimes in seconds, and which of the shapes seen in the wild answers take.
 
     `lives_on`: whether a refreshed token works until its own end; nobody documents it.
-    `unsupported`: metrics that a media type refuses, such as ("IMAGE", "shares").
+    `unsupported`: metrics that a media type refuses, such as ("IMAGE", "shares"); `refusing`, `stumbling`: such as
+    (media id, "shares"), which that medium alone refuses, or always answers with an internal error.
     """
 
     code: int = HOUR
@@ -68,6 +69,8 @@ class Knobs:
     app_calls: int = 200_000
     account_calls: int = 100_000
     unsupported: set[tuple[str, str]] = field(default_factory=set)
+    refusing: set[tuple[str, str]] = field(default_factory=set)
+    stumbling: set[tuple[str, str]] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
 
 

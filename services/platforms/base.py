@@ -104,13 +104,15 @@ class Page:
 
     `skipped` counts entries that could not be read: a walk that skipped any has not seen every video,
     so it may not mark the missing ones as gone. `slow_down`: the platform is near its limit; the next
-    page should not be asked for before.
+    page should not be asked for before. `withheld` counts videos of which the platform does not give some counter,
+    though it gives the others': to ask again helps nobody.
     """
 
     videos: tuple[VideoRecord, ...]
     cursor: Mapping[str, Any] | None
     skipped: int = 0
     slow_down: datetime | None = None
+    withheld: int = 0
 
 
 class Failure(Exception):
@@ -237,12 +239,12 @@ class Connector(Protocol):
         """How many videos are shown at most, the newest; None: all of them."""
         ...
 
-    def begin(self, state: str, redirect_uri: str) -> Authorization: ...
-
     @property
     def most_ids(self) -> int:
         """How many ids `still_there` takes."""
         ...
+
+    def begin(self, state: str, redirect_uri: str) -> Authorization: ...
 
     def parse_callback(self, query: Iterable[tuple[str, str]]) -> str:
         """The code the browser brought back. Raises Denied when the person said no, else a Failure.

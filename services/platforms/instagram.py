@@ -206,7 +206,7 @@ class Instagram:
         self, page: base.Page, tokens: base.Tokens, place: Mapping[str, Any]
     ) -> base.Page:
         """What was read of the page before (`told`) is not read again. Raises RateLimited when nothing was."""
-        insights, told = self._insights(tokens, place.get("predates")), place.get("told", [])
+        insights, told = self._insights(tokens, place), place.get("told", [])
         media = await insights.read([medium for medium in page.videos if medium.external_id not in told])
         following, skipped = page.cursor, page.skipped + insights.gaps
         if insights.left:
@@ -214,11 +214,12 @@ class Instagram:
                 raise _near_limit(insights.slow_down)
             told = [*told, *(medium.external_id for medium in media)]
             following, skipped = {**place, "told": told}, insights.gaps
-        if following is not None and insights.predates is not None:
-            following = {**following, "predates": insights.predates.isoformat()}
-        return base.Page(media, following, skipped, insights.slow_down or page.slow_down)
+        if following is not None:
+            following = {**following, **insights.learnt}
+        slow_down = insights.slow_down or page.slow_down
+        return base.Page(media, following, skipped, slow_down, insights.withheld)
 
-    def _insights(self, tokens: base.Tokens, predates: str | None) -> instagram_insights.Insights:
+    def _insights(self, tokens: base.Tokens, place: Mapping[str, Any]) -> instagram_insights.Insights:
         async def ask(medium: str, names: Sequence[str]) -> Mapping[str, int | None]:
             path = f"/{VERSION}/{parse.quote(medium, safe='')}/insights"
             answer = await self._send("GET", path, tokens, {"metric": ",".join(names)}, name="insights")
@@ -226,7 +227,7 @@ class Instagram:
                 reading.limit_reached(instagram_wire.usage(answer.headers).retry_at(self._now()))
             return instagram_wire.metrics(answer.body)
 
-        reading = instagram_insights.Insights(ask, datetime.fromisoformat(predates) if predates else None)
+        reading = instagram_insights.Insights(ask, place)
         return reading
 
     async def _exchange(self, code: str, redirect_uri: str) -> dict[str, Any]:
@@ -352,5 +353,5 @@ def _step(place: Mapping[str, Any], after: str | None) -> dict[str, Any] | None:
     if page > MOST_PAGES:
         raise base.ProviderBug("page_loop", "The pages do not end.")
     mark = after if page & (page - 1) == 0 else place.get("mark")
-    kept = {name: place[name] for name in ("predates", "restarts") if place.get(name)}
+    kept = {name: place[name] for name in ("predates", "sound", "restarts") if place.get(name)}
     return {"after": after, "page": page, "mark": mark, **kept}

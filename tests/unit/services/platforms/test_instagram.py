@@ -702,7 +702,9 @@ async def test_a_page_that_the_limit_interrupts_is_read_to_its_end_later_and_eac
     read = [*first.videos, *rest.videos]
     assert len({one.external_id for one in read}) == len(read) == 50
     assert {(one.views, one.shares, one.partial) for one in read} == {(5, 6, False)}
-    assert rest.cursor == {"after": "B", "page": 2, "mark": "B"}
+    sound = rest.cursor["sound"]  # one that was told: the next page asks it whether the platform is up
+    assert rest.cursor == {"after": "B", "page": 2, "mark": "B", "sound": sound}
+    assert sound in {one.external_id for one in rest.videos}
     assert (first.skipped, rest.skipped) == (0, 0)
 
 

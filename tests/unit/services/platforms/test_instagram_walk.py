@@ -278,7 +278,7 @@ async def test_the_limit_met_by_insights_costs_time_and_no_counter(stage):
 @pytest.mark.parametrize("kind", ["status_500", "half_json", "huge", "drop", "missing_data"])
 async def test_insights_that_fail_leave_gaps_that_say_so_and_the_walk_is_whole(stage, kind):
     tokens = await stage.connect("sim.burst")
-    stage.fault("insights", kind, times=30)
+    stage.fault("insights", kind, times=60)
     pages = await stage.walk(tokens)
     videos = [video for page in pages for video in page.videos]
     stumbled = kind in {"status_500", "half_json", "drop"}
