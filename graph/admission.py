@@ -1,4 +1,4 @@
-"""Whether an operation may run: its variables, its price, its scopes, its size and what its account has left."""
+"""Whether an operation may run: its variables, its price, its scopes and what its account has left."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,22 +6,11 @@ from typing import Any
 from graphql.execution.values import VariableValues
 from strawberry import Info
 
-from graph import compiled, limits
 from graph import quote as quoting
 from graph.context import Asked, Services
 from graph.documents import Operation
 from graph.schema import Engine
 from services import callers, errors, key_terms
-
-
-def check_size(engine: Engine, operation: Operation, variables: VariableValues, quote: quoting.Quote) -> None:
-    """Raises QueryTooComplex for a large read beside a root that has no plan: graphql-core completes all of it."""
-    if (
-        engine.compiles
-        and quote.nodes > limits.ONE_BY_ONE
-        and not compiled.applies(operation.roots(variables))
-    ):
-        raise limits.refuse("objects beside fields without a plan", limits.ONE_BY_ONE, quote.nodes)
 
 
 def admitted(

@@ -1,8 +1,8 @@
 """The compiled path: an operation of planned roots goes from rows to response without graphql-core's executor.
 
-It reads by the same plans as the ordinary path and makes the same answer. What it cannot do (mutations,
-roots that are not planned, introspection, anything that fails) goes the ordinary way, which then also
-says what went wrong.
+It reads by the same plans as the ordinary path and makes the same answer. What it cannot do (mutations, roots that
+are not planned, introspection, a root that fails) goes the ordinary way, which then also says what went wrong; the
+planned roots beside it do not.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import msgspec
+import orjson
 
 from db.session import Database
 from graph import roots
 from graph.context import Context
-from graph.planner.reading import Plan
+from graph.planner.reading import Delivered, Plan
 from graph.planner.selection import Field
 
 _JSON = msgspec.json.Encoder()
@@ -29,32 +30,47 @@ def applies(fields: tuple[Field, ...]) -> bool:
     return True
 
 
-async def run(context: Context) -> bytes:
-    """The response's `data` as JSON, counted in `context.delivered`. Raises whatever a read raises, having counted nothing."""
-    try:
-        return _JSON.encode(await _data(context))
-    except BaseException:
-        context.delivered.clear()
-        raise
+def part(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """The roots among others that are planned; none where nothing but __typename would be."""
+    if applies(fields):
+        return fields
+    planned = tuple(field for field in fields if field.name in roots.PLANNED or field.name == "__typename")
+    return planned if any(field.name != "__typename" for field in planned) else ()
 
 
-async def _data(context: Context) -> dict[str, Any]:
-    fields = context.operation.roots(context.variables)
+async def run(context: Context, fields: tuple[Field, ...]) -> list[Any]:
+    """Each root's value as JSON, counted in `context.delivered`; what failed stands in its place, having counted nothing.
+
+    While the answer waits to be settled, bytes cost nothing to keep, objects a walk.
+    """
     if len(fields) == 1:
-        return {fields[0].key: await _value(context, fields[0])}
+        return [await _tried(context, fields[0], context.delivered)]
+    counted = [Delivered() for _ in fields]
     # Each to its end, also where another fails: a read that is cut off takes its connection along.
-    values = await asyncio.gather(*(_value(context, field) for field in fields), return_exceptions=True)
-    failed = [value for value in values if isinstance(value, BaseException)]
-    if failed:
-        raise next((error for error in failed if isinstance(error, TimeoutError)), failed[0])
-    return {field.key: value for field, value in zip(fields, values, strict=True)}
+    values = await asyncio.gather(
+        *(_tried(context, field, delivered) for field, delivered in zip(fields, counted, strict=True)),
+        return_exceptions=True,
+    )
+    for value, delivered in zip(values, counted, strict=True):
+        if isinstance(value, BaseException) and not isinstance(value, Exception):
+            raise value
+        context.delivered.take(delivered)
+    return values
 
 
-async def _value(context: Context, field: Field) -> Any:
+async def _tried(context: Context, field: Field, delivered: Delivered) -> orjson.Fragment | Exception:
+    try:
+        return orjson.Fragment(_JSON.encode(await _value(context, field, delivered)))
+    except Exception as error:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
+        delivered.clear()
+        return error
+
+
+async def _value(context: Context, field: Field, delivered: Delivered) -> Any:
     if field.name == "__typename":
         return context.operation.root_type
     reader = roots.Reader(
-        context, functools.partial(_fetch, context.services.database), context.delivered, typed=False
+        context, functools.partial(_fetch, context.services.database), delivered, typed=False
     )
     return await roots.read(reader, field)
 

@@ -1,7 +1,7 @@
 """Documents: parsed, validated and limited once a text; selections and plans kept with them. Bounded."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -17,6 +17,7 @@ from graphql import (
     NameNode,
     OperationDefinitionNode,
     SelectionNode,
+    SelectionSetNode,
     parse,
     validate,
 )
@@ -25,7 +26,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 
 from graph import ids, introspection, limits, pagination, plainly, variables
 from graph.planner.arguments import mentioned
-from graph.planner.selection import Document, Field, read_field
+from graph.planner.selection import Document, Field, asked, read_field
 from graph.together import Together
 from services import errors
 
@@ -84,6 +85,22 @@ class Operation:
             _SELECTIONS.added(self._roots, switched)
             _trim(self._roots)
         return found
+
+    def only(self, keys: Collection[str], variables: VariableValues) -> DocumentNode:
+        """The operation as a document that asks for these roots alone, as it stands with these variables."""
+        root = self.schema.get_root_type(self.node.operation)
+        assert root is not None
+        document = Document(self.schema, self.fragments, variables)
+        chosen = asked(document, root, self.node.selection_set)
+        operation = OperationDefinitionNode(
+            operation=self.node.operation,
+            name=self.node.name,
+            variable_definitions=self.node.variable_definitions,
+            selection_set=SelectionSetNode(
+                selections=tuple(node for key in chosen if key in keys for node in chosen[key])
+            ),
+        )
+        return DocumentNode(definitions=(operation, *self.fragments.values()))
 
     def sized(self, variables: VariableValues) -> tuple[Any, ...]:
         """Equal for requests that cost the same at most: same switches, same page sizes, ids of the same types."""

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-import structlog
-from graphql import ExecutionResult, GraphQLError, execute
+from graphql import ExecutionResult, GraphQLError
 
-from graph import admission, compiled, cost, idempotent, in_time, introspection
+from graph import admission, cost, idempotent, in_time, running
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
@@ -18,8 +16,6 @@ from graph.policy import FREE
 from graph.scalars import instant
 from graph.schema import Engine
 from services import callers, credits, errors
-
-log = structlog.get_logger()
 
 OWN_STATUS = {"UNAUTHENTICATED", "FORBIDDEN", "CREDITS_EXHAUSTED", "RATE_LIMITED", "UNAVAILABLE", "TIMEOUT"}
 UNTOLD = {"UNAUTHENTICATED"}
@@ -134,7 +130,6 @@ async def _answered(
             remedy="Send Accept: text/event-stream, or use WebSocket (graphql-transport-ws).",
         )
     if operation.kind == "query":
-        admission.check_size(engine, operation, variables, quote)
         admission.check_purse(services, caller, quote)
     context = Context(services, caller, asked, operation, variables, now)
     if operation.kind == "mutation":
@@ -148,32 +143,8 @@ async def _answered(
 
 async def _read(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
     with context.services.deadlines.within(in_time.SECONDS):
-        result, path = await _found(engine, context)
+        result, path = await running.read(engine, context)
     return await settled(context, quote, result, started, path=path)
-
-
-async def _found(engine: Engine, context: Context) -> tuple[ExecutionResult, str]:
-    """What a read finds, and by which path."""
-    failure: Exception | None = None
-    if engine.compiles and compiled.applies(context.operation.roots(context.variables)):
-        done = await _run_compiled(context)
-        if isinstance(done, ExecutionResult):
-            return done, "compiled"
-        failure = done
-    if all(root.name.startswith("__") for root in context.operation.roots(context.variables)):
-        return await _introspected(engine, context), "ordinary"
-    result = await _run(engine, context)
-    if failure is not None and not result.errors:
-        read_twice(failure, context.asked.request_id)
-    return result, "ordinary"
-
-
-def read_twice(failure: Exception, request_id: str) -> None:
-    """What failed compiled and not otherwise was read twice: a connection was lost, or the compiled path is wrong.
-
-    Nobody would notice: the answer is right. Its kind alone is told, as its words may hold what was asked.
-    """
-    log.warning("compiled.failed", kind=type(failure).__name__, request_id=request_id)
 
 
 async def _changed(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
@@ -181,7 +152,7 @@ async def _changed(engine: Engine, context: Context, quote: quoting.Quote, start
     in_time.begin(context)
     if context.asked.idempotency_key is not None:
         return await _once(engine, context, quote, started)
-    result = await _run(engine, context)  # each field within the time that is left
+    result = await running.by_core(engine, context)  # each field within the time that is left
     return await settled(context, quote, result, started, path="ordinary")
 
 
@@ -192,7 +163,7 @@ async def _once(engine: Engine, context: Context, quote: quoting.Quote, started:
         return await _replayed(context, quote, data, started)
     done = False
     try:
-        result = await _run(engine, context)
+        result = await running.by_core(engine, context)
         done = not result.errors
         return await settled(context, quote, result, started, path="ordinary")
     finally:
@@ -205,45 +176,6 @@ async def _replayed(context: Context, quote: quoting.Quote, data: Any, started: 
     usage = context.usage(charge=0, delivered=context.delivered, code="OK", started=started)
     balance = await context.services.cashier.settle(usage)
     return Answer(data=data, balance=balance, upper_bound=quote.max, replayed=True, path="replayed")
-
-
-async def _run_compiled(context: Context) -> ExecutionResult | Exception:
-    """The compiled path's answer, or what failed: the ordinary path then says it, in its place.
-
-    Its data is JSON already: while the answer waits to be settled, bytes cost nothing to keep, objects a walk.
-    """
-    try:
-        data: Any = orjson.Fragment(await compiled.run(context))
-        return ExecutionResult(data)
-    except TimeoutError as error:
-        raise reporting.late() from error  # the database's own time is over: no second try
-    except Exception as error:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
-        return error
-
-
-async def _introspected(engine: Engine, context: Context) -> ExecutionResult:
-    """What the schema tells of itself: graphql-core's answer, the first time."""
-    operation = context.operation
-    place = introspection.place(operation.hash, operation.name, context.variables.coerced)
-    found = engine.introspected.find(place)
-    if found is None:
-        found = await _run(engine, context)
-        engine.introspected.keep(place, found)
-    return found
-
-
-async def _run(engine: Engine, context: Context) -> ExecutionResult:
-    """graphql-core's execution of the operation."""
-    result = execute(
-        engine.core,
-        context.operation.document,
-        context_value=context,
-        variable_values=dict(context.asked.variables),
-        operation_name=context.operation.name,
-    )
-    done = result if isinstance(result, ExecutionResult) else await result
-    assert isinstance(done, ExecutionResult)
-    return done
 
 
 async def settled(

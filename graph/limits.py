@@ -27,8 +27,6 @@ ALIASES = 100
 ROOT_FIELDS = 10
 FIELDS = 2_000
 INTROSPECTED = 8_000
-# Of a read that graphql-core completes object by object: those take their time on the loop.
-ONE_BY_ONE = 2_000
 REPEATS = 60
 FRAGMENTS = 100
 SPREADS = 200

@@ -60,13 +60,12 @@ async def told(
     # Nothing of the services is touched: the listener reads nothing.
     context = Context(cast("Services", None), caller, asked, operation, variables, now)
     fields = operation.roots(variables)
-    typed = not is_compiled(operation, fields)
-    return [await _root(context, field, typed=typed) for field in fields]
+    return [await _root(context, field) for field in fields]
 
 
-async def _root(context: Context, field: Field, *, typed: bool) -> Root:
+async def _root(context: Context, field: Field) -> Root:
     planned = context.operation.kind == "query" and field.name in roots.PLANNED
-    listener = _Listener(context, cast("Fetch", None), Delivered(), typed=typed)
+    listener = _Listener(context, cast("Fetch", None), Delivered(), typed=False)
     if planned:
         await roots.read(listener, field)
     return Root(field, planned, tuple(listener.heard))

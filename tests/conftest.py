@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from db import embedded, migrate
 from db.session import Database, open_database
-from graph import execution
+from graph import running
 from tests.clones import TEMPLATE, Clones
 from tests.shell import Shell, opened
 
@@ -104,14 +104,14 @@ def plain_logs() -> None:
 def nothing_read_twice(request: pytest.FixtureRequest) -> Iterator[None]:
     """A compiled path that is wrong would go unnoticed: what fails there is read again, and answered."""
     heard: list[Exception] = []
-    tell = execution.read_twice
+    tell = running.read_twice
 
     def told(failure: Exception, request_id: str) -> None:
         heard.append(failure)
         tell(failure, request_id)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "read_twice", told)
+        patch.setattr(running, "read_twice", told)
         yield
     if heard and not request.node.get_closest_marker("read_twice"):
         raise AssertionError("The compiled path failed where the ordinary one did not.") from heard[0]

@@ -104,6 +104,15 @@ def read_field(document: Document, definition: GraphQLField, nodes: Sequence[Fie
     )
 
 
+def asked(
+    document: Document, kind: GraphQLObjectType, chosen: SelectionSetNode
+) -> Mapping[str, list[FieldNode]]:
+    """The nodes of an object's fields by response key, fragments spread out, as @skip and @include say."""
+    grouped: dict[str, list[FieldNode]] = {}
+    _collect(document, kind, chosen, grouped, set())
+    return grouped
+
+
 def _read_object(
     document: Document, kind: GraphQLObjectType, sets: Sequence[SelectionSetNode]
 ) -> tuple[Field, ...]:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from db import session
-from graph import execution, in_time
+from graph import in_time, running
 from services import credits
 
 NOBODY = "crt_" + "0" * 32
@@ -137,9 +137,9 @@ async def test_what_takes_too_long_is_free_and_not_tried_twice(serving, monkeypa
     service = await serving()
     waits = "{ credits { remaining } creators { nodes { id } } }"
     one, two = "{ creators { nodes { id } } }", "{ creators { nodes { id } } plans { name } }"
-    executed, execute = [], execution.execute
+    executed, execute = [], running.execute
     monkeypatch.setattr(
-        execution, "execute", lambda *given, **more: executed.append(more) or execute(*given, **more)
+        running, "execute", lambda *given, **more: executed.append(more) or execute(*given, **more)
     )
     assert (await charged(service, waits))[0] == 1
     async with service.database.write() as holder:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from graph import admission, compiled, execution, subscriptions
+from graph import admission, compiled, running, subscriptions
 from services import purses
 
 NESTED = "{ creators(first: 20) { nodes { id videos(first: 20) { nodes { id } } } } }"
@@ -24,7 +24,7 @@ def counted(monkeypatch):
         return counted_run
 
     monkeypatch.setattr(compiled, "run", counting(compiled.run))
-    monkeypatch.setattr(execution, "_run", counting(execution._run))
+    monkeypatch.setattr(running, "by_core", counting(running.by_core))
     return reads
 
 

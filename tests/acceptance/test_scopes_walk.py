@@ -14,7 +14,7 @@ from graphql import (
 )
 
 import resolvers
-from graph import admission, execution, ids
+from graph import admission, ids, running
 from graph import quote as quoting
 from services import callers, errors, key_terms
 
@@ -158,8 +158,8 @@ async def test_over_http_each_path_is_403_and_nothing_runs(service, monkeypatch)
     async def never(*_arguments):
         raise AssertionError("It ran.")
 
-    monkeypatch.setattr(execution, "_run", never)
-    monkeypatch.setattr(execution, "_run_compiled", never)
+    monkeypatch.setattr(running, "by_core", never)
+    monkeypatch.setattr(running, "read", never)
     lacking = {scope: (await service.key(scopes=without(scope))).secret for scope in key_terms.SCOPES}
     before = await service.counts("usage_events", "anomalies")
     tried = set()
