@@ -54,13 +54,12 @@ def check_purse(services: Services, caller: callers.Caller, quote: quoting.Quote
         services.cashier.purses.check(caller.account_id, caller.key_id, quote.base, quote.max)
 
 
-def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> quoting.Quote:
+async def quote(info: Info, text: str, name: str | None, given: Mapping[str, Any]) -> quoting.Quote:
     """What an operation would cost, for `price`. Raises what running it would, up to the scopes."""
     schema = info._raw_info.schema  # noqa: SLF001 -- Strawberry offers no other way to the schema
     engine: Engine = schema.extensions["engine"]
-    operation = engine.documents.operation(text, name)
-    variables = operation.read(given)
-    return quoting.of(engine.policy, operation, variables)
+    operation = await engine.documents.opened(text, name)
+    return quoting.of(engine.policy, operation, operation.read(given))
 
 
 def check_creators(caller: callers.Caller, quote: quoting.Quote) -> None:

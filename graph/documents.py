@@ -1,5 +1,6 @@
 """Documents: parsed, validated and limited once a text; selections and plans kept with them. Bounded."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Operation:
     ids: tuple[str, ...]
     hash: bytes
     declared: variables.Declared
+    fresh: bool = True  # nobody has planned it yet
     quotes: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     _roots: OrderedDict[Any, tuple[Field, ...]] = field(default_factory=OrderedDict)
     _needed: frozenset[str] | None = None
@@ -193,6 +195,27 @@ class Documents:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._known: OrderedDict[str, Mapping[str | None, Operation]] = OrderedDict()
+        self._turn_is_taken = False
+
+    async def opened(self, text: str, name: str | None) -> Operation:
+        """The operation to run, as `operation` says; others have a turn before a new one is read, and before it is planned."""
+        if text not in self._known:
+            await self._turn()
+        operation = self.operation(text, name)
+        if operation.fresh:
+            operation.fresh = False
+            await self._turn()
+        return operation
+
+    async def _turn(self) -> None:
+        """Until a turn of the loop in which nobody else reads or plans a document: many at once keep nobody waiting."""
+        while self._turn_is_taken:  # noqa: ASYNC110 -- an Event would wake all of them in one turn
+            await asyncio.sleep(0)
+        self._turn_is_taken = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn_is_taken = False
 
     def operation(self, text: str, name: str | None) -> Operation:
         """The operation to run. Raises ParseFailed, ValidationFailed, QueryTooComplex, OperationResolutionFailure."""

@@ -120,7 +120,7 @@ def _refusal(caller: callers.Caller, asked: Asked, code: str, started: datetime)
 async def _answered(
     engine: Engine, services: Services, caller: callers.Caller, asked: Asked, now: datetime, started: datetime
 ) -> Answer:
-    operation = engine.documents.operation(asked.query, asked.operation_name)
+    operation = await engine.documents.opened(asked.query, asked.operation_name)
     variables, quote = admission.admitted(engine, caller, asked, operation)
     if asked.quote_only:
         return Answer(upper_bound=quote.max, balance=await standing(services, caller))

@@ -94,7 +94,7 @@ class Persisted:
         if self._sent.get(key) is not None:
             return
         try:
-            self._documents.operation(asked.query, asked.operation_name)
+            await self._documents.opened(asked.query, asked.operation_name)
         except errors.ServiceError:
             return  # running it says why
         await sent_documents.store(self._database, *key, asked.query)

@@ -71,7 +71,7 @@ async def price(
     variables: Variables = strawberry.UNSET,
     operation_name: OperationName = strawberry.UNSET,
 ) -> mutations.Price:
-    quote = admission.quote(info, query, operation_name or None, _object(variables or "{}"))
+    quote = await admission.quote(info, query, operation_name or None, _object(variables or "{}"))
     context = fields.context_of(info)
     async with context.services.database.read() as connection:
         affordable = await ledger.covers(connection, context.caller, quote.max, context.now)

@@ -42,12 +42,20 @@ class Client:
             raise
 
 
-def kind_of(parts: Parts, asked: contexts.Asked) -> str:
+async def kind_of(parts: Parts, asked: contexts.Asked) -> str:
     """query, mutation or subscription; query where the document cannot be read: execution then says why."""
+    try:
+        return (await parts.engine.documents.opened(asked.query, asked.operation_name)).kind
+    except errors.ServiceError:
+        return "query"
+
+
+def kind_at_once(parts: Parts, asked: contexts.Asked) -> str | None:
+    """None where the document cannot be read."""
     try:
         return parts.engine.documents.operation(asked.query, asked.operation_name).kind
     except errors.ServiceError:
-        return "query"
+        return None
 
 
 async def answers(client: Client, asked: contexts.Asked) -> AsyncGenerator[Answer, None]:
@@ -69,7 +77,7 @@ async def answers_to(
 ) -> AsyncGenerator[Answer, None]:
     """The answers to a caller who was let in. A mutation runs to its end, also when nobody waits any more."""
     parts, now = client.parts, datetime.now(UTC)
-    kind = kind_of(parts, asked)
+    kind = await kind_of(parts, asked)
     if kind != "subscription":
         work = execution.answer(parts.engine, parts.services, caller, asked, now)
         yield await (asyncio.shield(parts.connections.spawn(work)) if kind == "mutation" else work)

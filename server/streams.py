@@ -46,7 +46,7 @@ async def respond(
 ) -> web.StreamResponse | Answer:
     """The events; or the answer of what was refused before any. Raises TooManySockets, Unavailable."""
     parts = client.parts
-    if operations.kind_of(parts, asked) != "subscription":
+    if await operations.kind_of(parts, asked) != "subscription":
         async with aclosing(operations.answers_to(client, caller, asked)) as answers:
             return _whole(await anext(answers), headers)
     now = datetime.now(UTC)

@@ -130,7 +130,7 @@ async def _let_in(
         asked = await received.read(request, heard, request[REQUEST_ID])
         if asked.document_id is not None or asked.document_hash is not None or caller.trusted_only:
             asked = await parts.persisted.resolve(caller, asked)
-        if request.method == "GET" and operations.kind_of(parts, asked) == "mutation":
+        if request.method == "GET" and await operations.kind_of(parts, asked) == "mutation":
             raise errors.MethodNotAllowed("Mutations need POST.", remedy="Send POST.")
     except Exception as failure:
         await contexts.refused(parts.services, caller, failure, visit)
@@ -153,7 +153,7 @@ async def _answer(
 
 def _is_read(parts: Parts, asked: contexts.Asked) -> bool:
     """What may end when nobody waits for it any more."""
-    return operations.kind_of(parts, asked) != "mutation"
+    return operations.kind_at_once(parts, asked) != "mutation"
 
 
 def _unexpected(error: Exception, request_id: str) -> Answer:
