@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from hashlib import sha256
 from typing import Any
 
@@ -54,6 +55,7 @@ class Operation:
     switches: tuple[str, ...]
     sizes: tuple[str, ...]
     ids: tuple[str, ...]
+    spans: tuple[str, ...]
     hash: bytes
     declared: variables.Declared
     fresh: bool = True  # nobody has planned it yet
@@ -105,14 +107,15 @@ class Operation:
         return DocumentNode(definitions=(operation, *self.fragments.values()))
 
     def sized(self, variables: VariableValues) -> tuple[Any, ...]:
-        """Equal for requests that cost the same at most: same switches, same page sizes, ids of the same types."""
-        if not self.switches and not self.sizes and not self.ids:
+        """Equal for requests that cost the same at most: same switches, page sizes, types of ids, steps of series."""
+        if not (self.switches or self.sizes or self.ids or self.spans):
             return ()
         given = variables.coerced
         return (
             self._switched(variables),
             tuple(_whole(given.get(name)) for name in self.sizes),
             tuple(_types(given.get(name)) for name in self.ids),
+            tuple(_span(given.get(name)) for name in self.spans),
         )
 
     def _switched(self, variables: VariableValues) -> tuple[Any, ...]:
@@ -152,15 +155,21 @@ def _types(given: Any) -> Any:
     )
 
 
+def _span(given: Any) -> Any:
+    """What of a series' `from` and `granularity` bears on how long it is at most: whether it was said, and which."""
+    return given if isinstance(given, Enum) else given is None
+
+
 class _Uses:
-    """Names of the variables that decide what is selected (@skip, @include) and what it costs: page sizes, and ids
-    of any node, whose type is not known without them.
+    """Names of the variables that decide what is selected (@skip, @include), what it costs and how much it is: page
+    sizes, ids of any node, whose type is not known without them, and what series are asked for.
     """
 
     def __init__(self, document: DocumentNode) -> None:
         self.switches: set[str] = set()
         self.sizes: set[str] = set()
         self.ids: set[str] = set()
+        self.spans: set[str] = set()
         waiting = [
             definition.selection_set
             for definition in document.definitions
@@ -185,6 +194,8 @@ class _Uses:
         for argument in field.arguments or ():
             if argument.name.value in {"first", "last"}:
                 self.sizes.update(mentioned(argument.value))
+            elif argument.name.value in {"from", "granularity"}:
+                self.spans.update(mentioned(argument.value))
             elif argument.name.value in {"id", "ids"} and field.name.value in {"node", "nodes"}:
                 self.ids.update(mentioned(argument.value))
 
@@ -261,6 +272,7 @@ class Documents:
                     tuple(sorted(uses.switches)),
                     tuple(sorted(uses.sizes)),
                     tuple(sorted(uses.ids)),
+                    tuple(sorted(uses.spans)),
                     sha256(text.encode()).digest(),
                     variables.Declared(self._schema, node.variable_definitions or ()),
                 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from graphql.execution.values import VariableValues
 
-from graph import cost, ids, limits, pagination
+from graph import cost, extent, ids, limits, pagination
 from graph.documents import Operation
 from graph.planner import plan
 from graph.planner.selection import Field
@@ -30,13 +30,14 @@ class Line:
 
 @dataclass
 class Quote:
-    """`max` and `base` in credits; `nodes`: objects at most; `scopes`: all that the operation needs.
+    """`max` and `base` in credits; `nodes`: objects at most, `values`: theirs; `scopes`: all that the operation needs.
 
     `tells_of_others`: what in it a token held to certain creators may not ask.
     """
 
     lines: list[Line] = field(default_factory=list)
     nodes: int = 0
+    values: int = 0
     scopes: set[str] = field(default_factory=set)
     tells_of_others: set[str] = field(default_factory=set)
     base: int = 0
@@ -139,7 +140,7 @@ def of(policy: Policy, operation: Operation, variables: VariableValues) -> Quote
 
 
 def make(policy: Policy, root_type: str, roots: Sequence[Field], variables: VariableValues) -> Quote:
-    """The quote of an operation. Raises BadUserInput for page sizes out of bounds, QueryTooComplex for too many objects."""
+    """The quote of an operation. Raises BadUserInput for page sizes out of bounds, QueryTooComplex for too much."""
     quote = Quote()
     walk = _Walk(policy, variables, quote)
     maximum = 0
@@ -153,6 +154,7 @@ def make(policy: Policy, root_type: str, roots: Sequence[Field], variables: Vari
         quote.base = 1
         if root_type == "Mutation":  # each mutation field settles its own
             maximum += cost.credits(sum(line.thousandths for line in quote.lines) - before)
+    quote.values = extent.Walk(walk.times, variables).values(root_type, roots)
     total = sum(line.thousandths for line in quote.lines)
     quote.max = maximum if root_type == "Mutation" else (cost.credits(total) if quote.base else 0)
     return quote

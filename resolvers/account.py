@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 import strawberry
 
-from graph import admission, fields
+from graph import admission, extent, fields
 from graph.types import account as types
 from graph.types import api_key, mutations
 from services import callers, errors
@@ -73,6 +73,7 @@ async def price(
 ) -> mutations.Price:
     quote = await admission.quote(info, query, operation_name or None, _object(variables or "{}"))
     context = fields.context_of(info)
+    extent.check_price(context, fields.field_of(info), len(quote.lines))
     async with context.services.database.read() as connection:
         affordable = await ledger.covers(connection, context.caller, quote.max, context.now)
     lines = [

@@ -86,6 +86,13 @@ def _to(arguments: Any, now: datetime) -> datetime:
     return arguments.get("to") or now
 
 
+def most_points(arguments: Any) -> int:
+    """How many points a history has at most, whenever it is asked for: of its last 30 days where `from` is not said."""
+    if arguments.get("from") is not None:
+        return MOST_POINTS
+    return DEFAULT_HISTORY // timedelta(hours=1 if _step(arguments) == "hour" else 24) + 1
+
+
 def _history(table: Any, owner_column: str) -> Any:
     """The last reading of each step."""
 

@@ -4,6 +4,8 @@ import json
 import random
 import re
 
+from graph import limits
+
 PRICE = "query($q: String!, $v: String!) { price(query: $q, variables: $v) { max base affordable } }"
 OPERATIONS = 60
 
@@ -143,3 +145,18 @@ async def test_variables_that_are_no_json_object_are_the_askers_mistake(service)
     ):  # fmt: skip
         answer = await service.ask(PRICE, {"q": query, "v": text})
         assert answer.code == "BAD_USER_INPUT", text[:20]
+
+
+async def test_prices_of_more_lines_than_graphql_core_may_walk_are_refused(service):
+    below = "id"
+    for _ in range(3):
+        below = f"videos(first: 1) {{ nodes {{ creator {{ {below} }} }} edges {{ node {{ creator {{ {below} }} }} }} }}"
+    text = f"{{ creators(first: 1) {{ nodes {{ {below} }} }} }}"
+    told = "{ path count credits }"
+    few = f"query($q: String!) {{ price(query: $q) {{ fields {told} }} }}"
+    lines = len((await service.data(few, {"q": text}))["price"]["fields"])
+    assert lines == 29
+    every = " ".join(f"a{n}: {told}" for n in range(10)).replace(": {", ": fields {")
+    many = " ".join(f"p{n}: price(query: $q) {{ {every} }}" for n in range(9))
+    refused = await service.ask(f"query($q: String!) {{ {many} }}", {"q": text})
+    assert (refused.code, refused.errors[0]["extensions"]["limit"]) == ("QUERY_TOO_COMPLEX", limits.WALKED)
