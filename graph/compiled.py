@@ -70,7 +70,11 @@ async def _value(context: Context, field: Field, delivered: Delivered) -> Any:
     if field.name == "__typename":
         return context.operation.root_type
     reader = roots.Reader(
-        context, functools.partial(_fetch, context.services.database), delivered, typed=False
+        context,
+        functools.partial(_fetch, context.services.database),
+        delivered,
+        typed=False,
+        apart=context.large,
     )
     return await roots.read(reader, field)
 

@@ -103,6 +103,7 @@ class Context:
     would_cost: int = 0
     claim: idempotency.Claim | None = None  # the Idempotency-Key it runs under
     until: float = math.inf  # when its time is over, by the loop's clock
+    large: bool = False  # what it reads may be too much to be assembled in one turn
     walked: int = 0  # values of prices, told so far
 
     def read(self, ids: tuple[UUID, ...] = ()) -> Read:

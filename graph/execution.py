@@ -7,7 +7,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
 
-from graph import admission, cost, idempotent, in_time, running
+from graph import admission, cost, idempotent, in_time, limits, running
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
@@ -131,7 +131,8 @@ async def _answered(
         )
     if operation.kind == "query":
         admission.check_purse(services, caller, quote)
-    context = Context(services, caller, asked, operation, variables, now)
+    large = quote.values > limits.AT_ONCE
+    context = Context(services, caller, asked, operation, variables, now, large=large)
     if operation.kind == "mutation":
         return await _changed(engine, context, quote, started)
     services.cashier.expect()

@@ -18,13 +18,15 @@ from services import errors
 class Reader:
     """Reads for one root field, counted in one place.
 
-    `typed`: for graphql-core, which completes dicts, and needs objects of an interface to say their type.
+    `typed`: for graphql-core, which completes dicts, and needs objects of an interface to say their type. `apart`: what
+    is found may be so much that it is made an answer beside the loop.
     """
 
     context: Context
     fetch: Fetch
     delivered: Delivered
     typed: bool = True
+    apart: bool = False
 
     async def list(self, field: Field, kind: Many | Series, parent_type: str) -> Any:
         return await self.run(prepared(field, kind, parent_type), self.context.read())
@@ -52,7 +54,7 @@ class Reader:
 
     def run(self, plans: Prepared, read: Read) -> Awaitable[Any]:
         """One statement."""
-        return plans.run(self.fetch, read, self.delivered, packed=not self.typed)
+        return plans.run(self.fetch, read, self.delivered, packed=not self.typed, apart=self.apart)
 
 
 ReadRoot = Callable[[Reader, Field, Mapping[str, Any]], Awaitable[Any]]
