@@ -33,7 +33,7 @@ _VIDEO_ORDERS = {
 
 
 class Video(Table):
-    """`gone_at`: a full, clean walk no longer saw it; every read leaves such rows out."""
+    """`gone_at`: a full, clean walk no longer met it, and its platform does not know its id; reads leave such rows out."""
 
     __tablename__ = "videos"
     __table_args__ = (

@@ -29,7 +29,7 @@ MEDIA = "/me/media"
 
 PAGE_SIZE = 50  # of at most 100: with insights a page costs a call an item
 MOST_PAGES = 2_000  # of what is shown, some pages being short
-MOST_RESTARTS = 3
+MOST_RESTARTS = 1  # it reads every insight again
 LIFE = timedelta(days=60)
 YOUNGEST = timedelta(hours=24)
 DOUBT = timedelta(days=1)  # what a guess at a token's age may be wrong by

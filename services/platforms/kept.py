@@ -1,19 +1,24 @@
 """What a platform answered before, by its etag: for those who ask whether it changed.
 
-A process keeps some megabytes, what was not used for longest goes first. Everything is one grant's own: the key holds
-a digest of its secret, so another grant's answer is never found, whoever's it is.
+A process keeps some megabytes in memory, what was not used for longest goes first, and nothing is kept that was not told
+or confirmed for days: of who has left nothing stays for long. Everything is one grant's own: the key holds a digest of
+its secret, so another grant's answer is never found, whoever's it is.
 """
 
 import hashlib
 import json
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 MOST_BYTES = 8 * 1024 * 1024
 AN_ENTRY = 256
 """What an entry costs beside its text: key, tag and places."""
+
+MOST_SECONDS = 8 * 86_400.0
+"""A little more than a week: so often all pages of a creator are read."""
 
 TAG_LIMIT = 256
 
@@ -24,10 +29,7 @@ class Answer:
 
     tag: str
     text: bytes
-
-    @property
-    def told(self) -> Any:
-        return json.loads(self.text)
+    at: float
 
     @property
     def size(self) -> int:
@@ -35,30 +37,40 @@ class Answer:
 
 
 class Kept:
-    """The answers that this process remembers."""
+    """The answers that this process remembers, the one first that was told or confirmed longest ago."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most, self._size = most_bytes, 0
+    def __init__(self, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock, self._size = most_bytes, clock, 0
         self._answers: OrderedDict[bytes, Answer] = OrderedDict()
 
     def find(self, key: bytes) -> Answer | None:
-        found = self._answers.get(key)
-        if found is not None:
-            self._answers.move_to_end(key)
-        return found
+        self._forget_old()
+        return self._answers.get(key)
 
     def keep(self, key: bytes, tag: str | None, told: Any) -> None:
         """Remember it in the place of what was there; without a usable tag there is nothing to ask by."""
-        self.drop(key)
-        answer = Answer(tag or "", json.dumps(told, separators=(",", ":")).encode())
+        self._drop(key)
+        answer = Answer(tag or "", json.dumps(told, separators=(",", ":")).encode(), self._clock())
         if not tag or answer.size > self._most:
             return
         self._answers[key] = answer
         self._size += answer.size
         while self._size > self._most:
-            self.drop(next(iter(self._answers)))
+            self._drop(next(iter(self._answers)))
 
-    def drop(self, key: bytes) -> None:
+    def confirm(self, key: bytes, answer: Answer) -> Any:
+        """It holds still: what it said."""
+        if self._answers.get(key) is answer:
+            self._answers[key] = replace(answer, at=self._clock())
+            self._answers.move_to_end(key)
+        return json.loads(answer.text)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - MOST_SECONDS
+        while self._answers and (first := next(iter(self._answers.items())))[1].at < oldest:
+            self._drop(first[0])
+
+    def _drop(self, key: bytes) -> None:
         gone = self._answers.pop(key, None)
         self._size -= 0 if gone is None else gone.size
 

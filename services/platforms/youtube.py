@@ -211,7 +211,7 @@ class YouTube:
             if answer.status != HTTPStatus.NOT_MODIFIED:
                 return self._keep(key, answer)
             if kept.same(answer.headers.get("ETag", had.tag), had.tag):
-                told: dict[str, Any] = had.told
+                told: dict[str, Any] = self._kept.confirm(key, had)
                 return told
         return self._keep(key, await self._answer(PLAYLIST_ITEMS, tokens, params))
 

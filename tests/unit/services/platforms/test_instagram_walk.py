@@ -368,7 +368,7 @@ async def test_at_the_limit_nobody_goes_on_asking_by_ids(stage):
     assert {sum(calls.values()) for calls in stage.world.meter._calls.values()} == {5}  # none is refused
 
 
-async def test_a_cursor_whose_medium_was_deleted_begins_the_walk_again_three_times_at_most(stage):
+async def test_a_cursor_whose_medium_was_deleted_begins_the_walk_again_once(stage):
     tokens = await stage.connect("sim.burst", scopes=(instagram_wire.BASIC,))
     cursor, left = None, people.BY_USERNAME["sim.burst"].videos
     for _ in range(instagram.MOST_RESTARTS + 1):

@@ -176,18 +176,35 @@ def test_what_is_no_etag_is_not_sent(tag):
     assert kept.tag_of(None, {"etag": tag}) is None
 
 
-def test_what_is_kept_is_bounded_and_the_least_used_goes_first():
+def test_what_is_kept_is_bounded_and_what_was_confirmed_longest_ago_goes_first():
     place = kept.Kept(most_bytes=3 * (kept.AN_ENTRY + 4))
     for name in (b"a", b"b", b"c"):
         place.keep(name, "t", [1])
-    assert place.find(b"a").told == [1]
+    assert place.confirm(b"a", place.find(b"a")) == [1]
     place.keep(b"d", "t", [2])
-    assert [place.find(name) is not None for name in (b"a", b"b", b"c", b"d")] == [True, False, True, True]
+    assert there(place, b"a", b"b", b"c", b"d") == [True, False, True, True]
     place.keep(b"d", "t", "x" * 5_000)  # larger than all of it
-    assert [place.find(name) is not None for name in (b"a", b"c", b"d")] == [True, True, False]
+    assert there(place, b"a", b"c", b"d") == [True, True, False]
     for name in (b"a", b"c"):
         place.keep(name, None, [2])  # told anew, and nothing to ask by
-    assert (place.find(b"a"), place._size) == (None, 0)
+    assert (there(place, b"a", b"c"), place._size) == ([False, False], 0)
+
+
+def test_what_was_not_confirmed_for_days_is_forgotten():
+    now = [0.0]
+    place = kept.Kept(clock=lambda: now[0])
+    for name in (b"a", b"b"):
+        place.keep(name, "t", [1])
+    now[0] = kept.MOST_SECONDS
+    assert place.confirm(b"a", place.find(b"a")) == [1]
+    now[0] += 1
+    assert there(place, b"a", b"b") == [True, False]
+    now[0] += kept.MOST_SECONDS
+    assert (there(place, b"a"), place._size) == ([False], 0)
+
+
+def there(place, *names):
+    return [place.find(name) is not None for name in names]
 
 
 async def test_many_at_once_keep_what_is_theirs(stage):
