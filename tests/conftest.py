@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -37,6 +38,9 @@ settings.load_profile("alike")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
+        "--no-skips", action="store_true", help="tests skip nothing: what they need is installed"
+    )
+    parser.addoption(
         "--ordinary",
         action="store_true",
         help="with the compiled path off: graphql-core executes every operation; for tests of the service",
@@ -65,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long goes first, and one process keeps what it made for a whole file: others steal from the end."""
     items.sort(key=lambda item: item.path.name not in FIRST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With --no-skips, what would skip fails: a machine that lost its browser must not look as if all had passed."""
+    report: Any = yield
+    if item.config.getoption("--no-skips") and report.skipped and not item.get_closest_marker("by_hand"):
+        report.outcome, report.longrepr = "failed", f"skipped, under --no-skips: {report.longrepr}"
+    return report
 
 
 async def _make_template(address: str) -> None:

@@ -102,6 +102,7 @@ async def test_the_python_client_works_at_first_try(service):
 
 
 @needs_python
+@pytest.mark.by_hand
 @pytest.mark.skipif(not SCHEMATHESIS_SECONDS, reason="`make conformance` lets schemathesis run for a minute")
 async def test_schemathesis_finds_no_server_error(service, tmp_path):
     things = await service.things(service.test)
