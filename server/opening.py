@@ -14,7 +14,7 @@ from sqlalchemy import exc
 
 from db import embedded
 from db.session import Database, open_database
-from server import logs, output
+from server import logs, output, roomy
 from server.settings import Settings
 from services import errors
 
@@ -63,7 +63,7 @@ def open_all(*, log_level: str = "info") -> Opened:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        return roomy.run(runner.run, work)
 
 
 def run(work: Callable[[Opened], Coroutine[Any, Any, T]], *, as_json: bool, log_level: str = "warning") -> T:
