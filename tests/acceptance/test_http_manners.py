@@ -1,17 +1,13 @@
-"""HTTP as browsers and impatient clients need it: origins, shorter answers, hang-ups, and a loop never busy for long."""
+"""HTTP as browsers and impatient clients need it: origins, shorter answers, hang-ups."""
 
 import asyncio
 import contextlib
-import gc
 import json
 import signal
-import time
 
-import aiohttp
 import pytest
 
 from db.readers import Lease
-from graph import limits
 from server import encoding
 from services import credits
 from tests import ports
@@ -19,8 +15,6 @@ from tests import ports
 PAGE = "https://app.example"
 VIEWER = "{ viewer { mode } }"
 WIDE = "{ videos(first: 100) { nodes { id title description url views likes comments shares } } }"
-BUSY = 0.1
-TRIES = 6
 
 
 @pytest.fixture
@@ -178,120 +172,6 @@ async def test_a_mutation_runs_to_its_end_without_its_client(service, monkeypatc
         while not await service.value("select count(*) from oauth_states"):
             await asyncio.sleep(0.02)
     assert before - (await service.ledger())[0] == 1
-
-
-# -- what a client may send
-
-
-@contextlib.asynccontextmanager
-async def lag():
-    """The longest time the loop was busy in one go while the block ran, in seconds of its own: others' do not count."""
-    worst = [0.0]
-
-    async def probe():
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(0)
-            worst[0] = max(worst[0], time.thread_time() - before)
-
-    task = asyncio.create_task(probe())
-    await asyncio.sleep(0.01)
-    worst[0] = 0.0
-    try:
-        yield worst
-    finally:
-        await asyncio.sleep(0.01)
-        task.cancel()
-
-
-@pytest.fixture
-def frozen(service):
-    """The tests' own objects are no load of the service."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-async def least_lag(give):
-    """The shortest lag of a few tries: others on this machine make one longer, and never shorter."""
-    lags = []
-    for attempt in range(TRIES):
-        async with lag() as worst:
-            await give(attempt)
-        lags.append(worst[0])
-        if lags[-1] < BUSY:
-            break
-    return min(lags)
-
-
-def worst_documents():
-    fragments = " ".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60))
-    yield "fragments twice each", f"{{ ...f0 }} {fragments} fragment f60 on Query {{ __typename }}"
-    cycle = " ".join(f"fragment f{n} on Query {{ ...f{(n + 1) % 300} }}" for n in range(300))
-    yield "a circle of fragments", f"{{ ...f0 }} {cycle}"
-    yield "one field again and again", "{ " + "plans { name } " * 480 + "}"
-    yield "aliases", "{ " + " ".join(f"a{n}: __typename" for n in range(900)) + " }"
-    yield "deep", "{ a" * 900 + " }" * 900
-    yield "deep list value", "{ plans(a: " + "[" * 900 + "]" * 900 + ") { name } }"
-    yield "directives", "{ viewer " + "@include(if: true) " * 280 + "{ mode } }"
-    yield "variables", "query(" + " ".join(f"$v{n}: Int" for n in range(600)) + ") { viewer { mode } }"
-    yield "unknown fields", "{ " + " ".join(f"nothing{n}" for n in range(900)) + " }"
-    yield "operations", " ".join(f"query q{n} {{ viewer {{ mode }} }}" for n in range(300))
-    yield (
-        "conflicts",
-        "{ " + " ".join(f"x: creators(first: {n + 1}) {{ totalCount }}" for n in range(99)) + " }",
-    )
-    yield "a long text", '{ creators(filter: {search: "' + "a" * 31_000 + '"}) { totalCount } }'
-    yield "a long number", "{ creators(first: " + "9" * 30_000 + ") { totalCount } }"
-    yield "comments", "#" + "x" * 32_000
-    yield (
-        "nested pages",
-        "{ creators(first: 100) { nodes { videos(first: 100) { nodes { creator { id } } } } } }",
-    )
-
-
-async def test_no_document_keeps_the_loop_busy(service, frozen):
-    await service.ask(VIEWER)
-    lags = {}
-    for name, query in worst_documents():
-
-        async def give(attempt, name=name, query=query):
-            text = f"{query} #{attempt}"  # none that is kept from the last time
-            assert len(text) <= limits.DOCUMENT_BYTES, name
-            answer = await service.ask(text)
-            assert answer.status in {200, 400}, (name, answer.body)
-
-        lags[name] = await least_lag(give)
-    assert {name: seconds for name, seconds in lags.items() if seconds >= BUSY} == {}
-
-
-async def test_no_body_and_no_message_keeps_the_loop_busy(service, frozen):
-    bodies = (
-        b"[" * 262_000, b'{"a":' * 50_000, b'{"query":"' + b"x" * 262_000 + b'"}', b"9" * 262_000, b'"\\u0041' * 40_000,
-        json.dumps({"query": VIEWER, "variables": {str(n): n for n in range(15_000)}}).encode(),
-        json.dumps({"query": "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", "variables": {"ids": ["x"] * 40_000}}).encode(),
-    )  # fmt: skip
-    headers = {"X-API-Key": service.test, "Content-Type": "application/json"}
-    for body in bodies:
-
-        async def send(_, body=body):
-            answer = await service.send(data=body, headers=headers)
-            assert answer.status in {200, 400, 413}, body[:20]
-
-        assert await least_lag(send) < BUSY, body[:20]
-    for text in ("[" * 60_000, '{"a":' * 10_000, "9" * 60_000, '"' + "\\u0041" * 10_000):
-
-        async def say(_, text=text):
-            async with service.http.ws_connect(
-                f"{service.url}/graphql",
-                protocols=["graphql-transport-ws"],
-                headers={"X-API-Key": service.test},
-            ) as ws:
-                await ws.send_str(text)
-                assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
-
-        assert await least_lag(say) < BUSY, text[:20]
 
 
 # -- the end of a process
