@@ -33,6 +33,9 @@ from graph.together import Together
 from services import errors
 
 MOST_DOCUMENTS = 1_000
+# Of all kept together: fifty of the largest, or most of a thousand usual ones. What is kept is what Python's garbage
+# collector walks in one go now and then, in which no request gets a turn.
+MOST_TOKENS = 100_000
 MOST_SELECTIONS = 64
 # Of all documents: one with many @include is as many selections, 10 to 100 KB each.
 _SELECTIONS = Together(4_000)
@@ -206,6 +209,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._known: OrderedDict[str, Mapping[str | None, Operation]] = OrderedDict()
+        self._tokens = 0
         self._turn_is_taken = False
 
     async def opened(self, text: str, name: str | None) -> Operation:
@@ -233,8 +237,9 @@ class Documents:
         operations = self._known.get(text)
         if operations is None:
             operations = self._known[text] = self._read(text)
-            if len(self._known) > MOST_DOCUMENTS:
-                self._known.popitem(last=False)
+            self._tokens += _tokens(operations)
+            while len(self._known) > MOST_DOCUMENTS or self._tokens > MOST_TOKENS:
+                self._tokens -= _tokens(self._known.popitem(last=False)[1])
         else:
             self._known.move_to_end(text)
         return _chosen(operations, name)
@@ -316,6 +321,10 @@ def _parsed(text: str) -> DocumentNode:
         if "nested too deeply" in error.message:
             raise limits.refuse("depth", limits.DEPTH, limits.DEPTH + 1) from error
         raise DocumentRefused(errors.ParseFailed.code, [error]) from error
+
+
+def _tokens(operations: Mapping[str | None, Operation]) -> int:
+    return next(iter(operations.values())).document.token_count if operations else 0
 
 
 def _chosen(operations: Mapping[str | None, Operation], name: str | None) -> Operation:
