@@ -17,8 +17,8 @@ def where(monkeypatch):
     """Whether each read was assembled by the thread that runs the loop."""
     found, generate, loop = [], assemble.generate, threading.get_ident()
 
-    def generated(statement):
-        made = generate(statement)
+    def generated(statement, **how):
+        made = generate(statement, **how)
 
         def run(*given):
             found.append(threading.get_ident() == loop)
