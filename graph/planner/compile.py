@@ -3,12 +3,14 @@
 Shape of a statement. The root's page is its rows. A list below is one array a column, gathered in a
 lateral join (`array_agg`), which costs a third of building JSON in the database. Lists below lists
 come as one JSON value of such columns. Every value leaves JSON-ready, so both arrive alike. Pages are
-cut inside, before anything is joined; a page reads one row more than asked, which tells of a next page.
+cut inside, before anything is joined; a page reads one row more than asked, which tells of a next page, and below
+which nothing is read.
 
 Every name in it is of our map or counted here; every value is a bind.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +24,7 @@ from graph.planner.layout import Layout, Slots, Statement
 from graph.planner.mapping import Column, Entity, Lookup, Many, Reader, Series
 from services import errors
 
-PLACE = "place"  # where an id, or a point of a series, stands among its like
+PLACE = "place"  # where an id, a point of a series, or a row of a page stands among its like
 KEY = "key"  # the order's value, as a page carries it
 BODY = "body"  # of its cursor
 _ID, _IDS = UUID(), ARRAY(UUID)
@@ -51,6 +53,7 @@ class Compiler:
         self.around: list[series.Around] = []  # the series whose lists are being made
         self.restricted = restricted
         self.beside: Mapping[str, str] = {}  # what the root tells besides its rows
+        self.shown: dict[str, str] = {}  # of pages with lists below: which of their rows are asked for
 
     def bind(self, reader: Reader, kind: TypeEngine[Any]) -> str:
         self.readers.append(reader)
@@ -92,6 +95,8 @@ class Compiler:
         assert block.entity is not None
         conditions = self.owned(block.entity, row)
         if isinstance(block.kind, Many):
+            if owner in self.shown:
+                conditions.append(self.shown[owner])
             if block.kind.here and owner is not None:
                 conditions.append(f"{row}.{block.kind.there} = {owner}.{block.kind.here}")
             for name, rule in block.page.filters if block.page else ():
@@ -121,8 +126,8 @@ class Compiler:
         else:
             query, row = self.series(block, block.kind, owner)
         joins: list[str] = []
-        for output in block.outputs:
-            self.output(output, row, layout, slots, joins)
+        for members in itertools.chain.from_iterable(map(_members, block.outputs)):
+            self.members(members, row, layout, slots, joins)
         if isinstance(block.kind, Series):
             self.around.pop()
         self.complete(layout, slots, row)
@@ -167,7 +172,15 @@ class Compiler:
             columns.append(f"{cursors.body(page, key, f'{row}.id')} AS {BODY}")
         columns.append(f"{key} AS {KEY}")
         order = f"{_sorted(page, key, f'{row}.id')}\n LIMIT {size}"
-        return _select(columns, f"{entity.source} AS {row}", conditions, order), self.name("page")
+        query = _select(columns, f"{entity.source} AS {row}", conditions, order)
+        return self.placed(page, query, size) if _has_lists_and_more(block) else (query, self.name("page"))
+
+    def placed(self, page: plan.Page, query: str, size: str) -> tuple[str, str]:
+        """The page with the place of each row in it: the one more than asked for needs no lists."""
+        cut, row = self.name("cut"), self.name("page")
+        place = f"row_number() OVER ({_sorted(page, f'{cut}.{KEY}', f'{cut}.id').strip()}) AS {PLACE}"
+        self.shown[row] = f"{row}.{PLACE} < {size}"
+        return _select([f"{cut}.*", place], f"({query}) AS {cut}"), row
 
     def by_id(self, block: plan.Block, kind: Lookup) -> tuple[str, str]:
         """A row each time an id is asked for, with its place among the ids: asked for twice is delivered twice."""
@@ -194,14 +207,6 @@ class Compiler:
         return series.rows(self, kind, tuple(sorted(needs.needed(block))), own, owner), self.name("series")
 
     # -- what goes out
-
-    def output(self, output: plan.Output, row: str, layout: Layout, slots: Slots, joins: list[str]) -> None:
-        if isinstance(output, plan.Nodes):
-            self.members(output.members, row, layout, slots, joins)
-        elif isinstance(output, plan.Edges):
-            for _, entry in output.entries:
-                if not isinstance(entry, str):
-                    self.members(entry, row, layout, slots, joins)
 
     def members(
         self, members: Iterable[plan.Member], row: str, layout: Layout, slots: Slots, joins: list[str]
@@ -288,6 +293,25 @@ class Compiler:
         far = f"{place} {'>=' if page.descending == (argument == 'after') else '<='} {bound}"
         there = _select(["1"], f"{block.entity.source} AS {row}", [*self.selected(block, row, owner), far])
         return f"EXISTS ({there})"
+
+
+def _has_lists_and_more(block: plan.Block) -> bool:
+    """Whether a list of rows is asked for below each of its own, and one row more is read than asked for."""
+    if not isinstance(block.kind, Many) or block.kind.single:
+        return False
+    return any(
+        isinstance(member, plan.Listed) and member.block.wants_rows and isinstance(member.block.kind, Many)
+        for members in itertools.chain.from_iterable(map(_members, block.outputs))
+        for member in members
+    )
+
+
+def _members(output: plan.Output) -> Iterable[tuple[plan.Member, ...]]:
+    if isinstance(output, plan.Nodes):
+        return (output.members,)
+    if isinstance(output, plan.Edges):
+        return [entry for _, entry in output.entries if not isinstance(entry, str)]
+    return ()
 
 
 def _select(columns: Sequence[str], source: str, conditions: Sequence[str] = (), order: str = "") -> str:

@@ -175,6 +175,16 @@ def _nodes(node: dict[str, Any]) -> Any:
         yield from _nodes(inner)
 
 
+async def test_below_the_row_that_only_tells_of_a_next_page_nothing_is_read(stage: Stage) -> None:
+    inner = "videos(first: 1) { nodes { id } totalCount }"
+    for page in ("first: 2", "last: 2"):
+        nodes = await _plans(stage, f"{{ creators({page}) {{ nodes {{ {inner} }} }} }}", {})
+        found = next(node for node in nodes if node.get("Relation Name") == "creators")
+        assert found["Actual Rows"] == 3
+        looked = [node["Actual Loops"] for node in nodes if node.get("Relation Name") == "videos"]
+        assert looked == [2, 2]
+
+
 async def _far(stage: Stage, root: str, ordered: str) -> str:
     text = f"query ($c: String) {{ {root}(first: 100, after: $c, {ordered}) {{ pageInfo {{ endCursor }} }} }}"
     cursor = None
