@@ -3,6 +3,8 @@
 import re
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from services import errors
 
 PREFIXES = {
@@ -14,6 +16,8 @@ PREFIXES = {
     "Member": "mem",
 }
 TYPES = {prefix: name for name, prefix in PREFIXES.items() if name != "Member"}
+# The driver's own, a UUID like any other: made, and sent, in a fifth of the time.
+_UUID: type[UUID] = pgproto.UUID
 _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})\Z", re.ASCII)
 
 
@@ -29,7 +33,7 @@ def read(type_name: str, text: str, argument: str = "id") -> UUID:
             f"`{argument}` must be the id of a {type_name}: {PREFIXES[type_name]}_ and 32 hex digits.",
             argument=argument,
         )
-    return UUID(match[2])
+    return _UUID(match[2])
 
 
 def type_of(text: object) -> str | None:
@@ -46,4 +50,4 @@ def read_any(text: str, argument: str) -> tuple[str, UUID]:
         raise errors.BadUserInput(
             f"`{argument}`: an id is one of {listed} and 32 hex digits.", argument=argument
         )
-    return TYPES[match[1]], UUID(match[2])
+    return TYPES[match[1]], _UUID(match[2])

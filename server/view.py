@@ -188,12 +188,10 @@ def _credit_headers(answer: Answer) -> dict[str, str]:
         }
     elif answer.refused:
         headers = {"X-Credits-Charged": "0"}
-    return headers | _retry_headers(answer)
+    return headers | _retry_headers(answer) if answer.errors else headers
 
 
 def _retry_headers(answer: Answer) -> dict[str, str]:
-    if not answer.errors:
-        return {}
     retry = next(
         (e["extensions"]["retryAfter"] for e in answer.errors if "retryAfter" in e.get("extensions", {})),
         None,
