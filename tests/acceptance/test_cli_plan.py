@@ -78,7 +78,7 @@ def test_people_read_a_tree_the_sql_the_assembler_and_what_postgresql_does(plan,
     assert f"query  {path} path; 1 to 4 credits; needs CREATORS_READ, VIDEOS_READ" in out
     assert "creators.edges.node.videos.edges.node: 6 at most, 0.6 credits" in out
     assert "│     └─ videos: Creator.videos: a page of 2 Video, first by PUBLISHED_AT DESC" in out
-    assert "\n    WHERE t2.account_id = $1::UUID AND t2.livemode = $2::BOOLEAN\n" in out
+    assert "\n      WHERE t2.account_id = $1::UUID AND t2.livemode = $2::BOOLEAN\n" in out
     assert "$3 = 4" in out  # one more than the page, to see whether there is a next
     assert [line for line in out.splitlines() if line in SECTIONS] == list(SECTIONS)
     assert out.rstrip().endswith("not asked: no database is configured")
