@@ -66,8 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(RUN_DIR), ignore_errors=True))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long goes first, and one process keeps what it made for a whole file: others steal from the end."""
+    if config.getoption("--ordinary"):
+        items[:] = [item for item in items if not item.get_closest_marker("compiled")]
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 

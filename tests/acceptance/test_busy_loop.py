@@ -214,9 +214,8 @@ async def test_no_document_keeps_the_loop_busy(service, as_served):
     assert await over(((name, text, None) for name, text in worst_documents()), service) == {}
 
 
-async def test_no_document_of_a_seed_keeps_the_loop_busy(filled, as_served, path):
-    if path != "compiled":
-        pytest.skip("graphql-core walks all objects itself")
+@pytest.mark.compiled
+async def test_no_document_of_a_seed_keeps_the_loop_busy(filled, as_served):
     cases = ((seed, wild.Document(seed).text(), None) for seed in range(WILD))
     assert await over(cases, filled, statuses=(200, 400, 403)) == {}
 
@@ -356,15 +355,13 @@ def large_reads():
     )
 
 
-async def test_no_large_read_keeps_the_loop_busy(filled, as_served, path):
-    if path != "compiled":
-        pytest.skip("graphql-core walks all objects itself")
+@pytest.mark.compiled
+async def test_no_large_read_keeps_the_loop_busy(filled, as_served):
     assert await over(large_reads(), filled, statuses=(200,)) == {}
 
 
-async def test_no_large_read_beside_a_root_that_fails_keeps_the_loop_busy(filled, as_served, path):
-    if path != "compiled":
-        pytest.skip("graphql-core walks all objects itself")
+@pytest.mark.compiled
+async def test_no_large_read_beside_a_root_that_fails_keeps_the_loop_busy(filled, as_served):
     for failing in ('creator(id: "x") { id }', "creatorBy(platform: TIKTOK) { id }"):
         text = f"{{ {failing} creators(first: 100) {{ nodes {{ videos(first: 100) {{ nodes {{ {TEN} }} }} }} }} }}"
         assert await over([(failing, text, None)], filled) == {}

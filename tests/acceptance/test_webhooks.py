@@ -125,8 +125,9 @@ async def test_a_message_older_than_the_last_consent_ends_nothing(service):
 async def test_our_own_revocation_coming_back_does_not_end_a_new_consent(service):
     first = await service.connect("sim.single")
     await service.disconnect(first["creator"]["id"])
+    at = time.time()
     second = await service.connect("sim.single")
-    assert await send(service, reason=5) == [200]
+    assert await send(service, reason=5, now=at) == [200]
     assert await status(service, second["creator"]["id"]) == "ACTIVE"
 
 
