@@ -109,6 +109,12 @@ class Operation:
         )
         return DocumentNode(definitions=(operation, *self.fragments.values()))
 
+    def forget(self) -> None:
+        """What was planned for it, which points back to what it was planned from."""
+        for roots in self._roots.values():
+            for root in roots:
+                root.plans.clear()
+
     def sized(self, variables: VariableValues) -> tuple[Any, ...]:
         """Equal for requests that cost the same at most: same switches, page sizes, types of ids, steps of series."""
         if not (self.switches or self.sizes or self.ids or self.spans):
@@ -239,10 +245,16 @@ class Documents:
             operations = self._known[text] = self._read(text)
             self._tokens += _tokens(operations)
             while len(self._known) > MOST_DOCUMENTS or self._tokens > MOST_TOKENS:
-                self._tokens -= _tokens(self._known.popitem(last=False)[1])
+                self._let_go(self._known.popitem(last=False)[1])
         else:
             self._known.move_to_end(text)
         return _chosen(operations, name)
+
+    def _let_go(self, operations: Mapping[str | None, Operation]) -> None:
+        """Without circles, so that its memory is free at once: the garbage collector would walk many in one go."""
+        self._tokens -= _tokens(operations)
+        for operation in operations.values():
+            operation.forget()
 
     def check(self, text: str) -> None:
         """Raises ParseFailed, ValidationFailed, QueryTooComplex."""
@@ -314,13 +326,23 @@ def _parsed(text: str) -> DocumentNode:
     if size > limits.DOCUMENT_BYTES:
         raise limits.refuse("bytes", limits.DOCUMENT_BYTES, size)
     try:
-        return parse(text, max_tokens=limits.TOKENS)
+        return _untangled(parse(text, max_tokens=limits.TOKENS))
     except GraphQLSyntaxError as error:
         if f"more than {limits.TOKENS} tokens" in error.message:
             raise limits.refuse("tokens", limits.TOKENS, limits.TOKENS + 1) from error
         if "nested too deeply" in error.message:
             raise limits.refuse("depth", limits.DEPTH, limits.DEPTH + 1) from error
         raise DocumentRefused(errors.ParseFailed.code, [error]) from error
+
+
+def _untangled(document: DocumentNode) -> DocumentNode:
+    """Its tokens without their neighbours, each of which points to the other."""
+    token = document.loc and document.loc.start_token
+    while token:
+        following = token.next
+        token.prev = token.next = None
+        token = following
+    return document
 
 
 def _tokens(operations: Mapping[str | None, Operation]) -> int:
