@@ -105,15 +105,13 @@ class Context:
     until: float = math.inf  # when its time is over, by the loop's clock
     large: bool = False  # what it reads may be too much to be assembled in one turn
     walked: int = 0  # values of prices, told so far
-    arguments: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # of fields, coerced once
+    coerced: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # arguments of fields, by whose
 
     def read(self, ids: tuple[UUID, ...] = ()) -> Read:
         """What a plan needs of this operation."""
         caller = self.caller
         allowed = None if caller.allowed_creators is None else tuple(caller.allowed_creators)
-        return Read(
-            caller.account_id, caller.livemode, self.now, self.variables, allowed, ids, self.arguments
-        )
+        return Read(caller.account_id, caller.livemode, self.now, self.variables, allowed, ids, self.coerced)
 
     def charged(self, key: str, settled: credits.Settled, price: int, delivered: Delivered) -> None:
         """A mutation field has committed, its charge with it."""

@@ -30,6 +30,7 @@ INTROSPECTED = 8_000
 # By graphql-core, which completes them one by one: what is planned it does not.
 WALKED = 10_000
 RETURNED = 1_000_000
+# Of more the objects are made in a thread.
 AT_ONCE = 20_000
 REPEATS = 60
 FRAGMENTS = 100

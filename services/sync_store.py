@@ -358,7 +358,7 @@ async def finish(
 
     when that end was the last video, and nothing was skipped. `shows_newest`: see `base.Connector`.
     """
-    if status == "SUCCEEDED" and back_to is None:
+    if walked and status == "SUCCEEDED" and back_to is None:
         await unseen.mark_gone(connection, run.walk, shows_newest)
     if walked:
         deep = lookback.is_deep(back_to, run.queued_at)

@@ -29,13 +29,13 @@ class Read:
     variables: VariableValues
     allowed_creators: tuple[UUID, ...] | None = None
     ids: tuple[UUID, ...] = ()
-    _arguments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    coerced: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # shared by an operation's reads
 
     def arguments(self, field: Field) -> Mapping[str, Any]:
-        """A field's arguments, coerced once a request."""
-        found = self._arguments.get(id(field))
+        """A field's arguments, coerced once an operation."""
+        found = self.coerced.get(id(field))
         if found is None:
-            found = self._arguments[id(field)] = field.arguments(self.variables)
+            found = self.coerced[id(field)] = field.arguments(self.variables)
         return found
 
 
