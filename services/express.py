@@ -9,15 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services import ledger
 from services.ledger import Settled, Usage
 
 # Its parts, in the order they run:
 # asked     each key with the sum of what its operations cost, and whether anything stands against it now.
 # due       by account, where nothing does.
-# locked    their balances, locked in the one order in which every settlement locks them.
+# locked    their balances, locked in the one order in which every settlement locks them: one at a time, as they come.
 # paid      those that cover all of it, in this month's balance.
+# told      what operations have in common, written down once.
 # booked, recorded: what is written of them, in the same commit.
+# Lists come as text: PostgreSQL reads its own notation as fast as the driver's, which takes four times as long to make.
 SETTLE = """
 with asked as materialized (
   select t.*,
@@ -26,7 +30,8 @@ with asked as materialized (
          and (k.expires_at is null or k.expires_at > now())
          and (k.retires_at is null or k.retires_at > now())
          and a.canceled_at is null and p.api_access as plain
-    from unnest($1::uuid[], $2::uuid[], $3::bigint[]) with ordinality as t(account_id, key_id, credits, place)
+    from unnest($1::text::uuid[], $2::text::uuid[], $3::text::bigint[]) with ordinality
+         as t(account_id, key_id, credits, place)
     left join api_keys k on k.account_id = t.account_id and k.id = t.key_id
     left join accounts a on a.id = k.account_id
     left join plans p on p.name = a.plan
@@ -36,20 +41,20 @@ with asked as materialized (
    group by account_id
   having bool_and(plain is true)
 ), locked as materialized (
-  select b.account_id
-    from credit_balances b
-   where b.account_id in (select account_id from due)
-   order by b.account_id
-     for no key update
+  select b.account_id, b.period, b.granted, b.used, d.credits
+    from (select * from due order by account_id) d
+   cross join lateral (select * from credit_balances c where c.account_id = d.account_id for no key update) b
 ), paid as (
   update credit_balances b
-     set used = b.used + d.credits
+     set used = l.used + l.credits
     from locked l
-    join due d using (account_id)
    where b.account_id = l.account_id
-     and b.period = date_trunc('month', now(), 'UTC')
-     and b.used + d.credits <= b.granted
-  returning b.account_id, b.granted, b.granted - b.used + d.credits as room, b.period
+     and l.period = date_trunc('month', now(), 'UTC')
+     and l.used + l.credits <= l.granted
+  returning b.account_id, b.granted, b.granted - b.used + l.credits as room, b.period
+), told as materialized (
+  select * from unnest($8::text::text[], $9::text::bytea[], $10::text::jsonb[], $11::text::text[], $12::text::inet[],
+                       $13::text::text[]) with ordinality as t(operation, hash, coordinates, code, ip, country, about)
 ), booked as (
   insert into ledger (account_id, kind, amount, key_id)
   select account_id, 'charge', -credits, key_id
@@ -58,11 +63,11 @@ with asked as materialized (
 ), recorded as (
   insert into usage_events (account_id, key_id, livemode, operation, operation_hash, coordinates,
                             credits, code, duration_us, ip, country)
-  select q.account_id, q.key_id, true, t.operation, t.operation_hash, t.coordinates::jsonb,
-         t.credits, t.code, t.duration_us, t.ip::inet, t.country
-    from unnest($4::bigint[], $5::bigint[], $6::text[], $7::bytea[], $8::text[], $9::text[], $10::bigint[],
-                $11::text[], $12::text[])
-         as t(place, credits, operation, operation_hash, coordinates, code, duration_us, ip, country)
+  select q.account_id, q.key_id, true, w.operation, w.hash, w.coordinates,
+         t.credits, w.code, t.duration_us, w.ip, w.country
+    from unnest($4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::bigint[])
+         as t(place, about, credits, duration_us)
+    join told w using (about)
     join asked q using (place)
     join paid using (account_id)
 )
@@ -75,21 +80,39 @@ def takes(usage: Usage) -> bool:
     return usage.credits > 0 and usage.caller.livemode and usage.caller.monthly_credits is None
 
 
-def columns(usages: Sequence[Usage], _gated: Sequence[bool]) -> tuple[Any, ...]:
-    """The statement's parameters: the keys, then the operations with the place of their key. Somebody waits for each."""
+def columns(usages: Sequence[Usage], _gated: Sequence[bool]) -> tuple[str, ...]:
+    """The statement's parameters: the keys, the operations, and what those tell. Somebody waits for each."""
     places: dict[UUID, int] = {}
-    accounts: list[UUID] = []
+    accounts: list[str] = []
     sums: list[int] = []
-    told: list[int] = []
+    told: dict[tuple[Any, ...], int] = {}
+    operations: list[tuple[int, int, int, int]] = []
     for usage in usages:
-        key_id = usage.caller.key_id
-        place = places.setdefault(key_id, len(sums) + 1)
-        if place > len(sums):
-            accounts.append(usage.caller.account_id)
+        key_id, credits = usage.caller.key_id, usage.credits
+        place = places.get(key_id)
+        if place is None:
+            place = places[key_id] = len(sums) + 1
+            accounts.append(str(usage.caller.account_id))
             sums.append(0)
-        sums[place - 1] += usage.credits
-        told.append(place)
-    return (accounts, list(places), sums, told, *ledger.written(usages))
+        sums[place - 1] += credits
+        about = told.setdefault(_told(usage), len(told) + 1)
+        operations.append((place, about, credits, usage.duration_us))
+    lists: list[Sequence[Any]] = [accounts, [str(key_id) for key_id in places], sums]
+    lists += zip(*operations, strict=True)
+    lists += zip(*told, strict=True)
+    return tuple([_literal(values) for values in lists])
+
+
+def _told(usage: Usage) -> tuple[str | None, ...]:
+    """What many operations of a batch have in common, as text."""
+    digest = usage.operation_hash
+    hash = None if digest is None else f"\\x{digest.hex()}"
+    return ledger.plain(usage.operation), hash, usage.coordinates, usage.code, usage.ip, usage.country
+
+
+def _literal(values: Sequence[Any]) -> str:
+    """PostgreSQL's notation of a list: that of JSON in braces, as long as no text holds a control character."""
+    return f"{{{orjson.dumps(values)[1:-1].decode()}}}"
 
 
 def outcomes(rows: Sequence[Any], usages: Sequence[Usage]) -> list[Settled | None]:

@@ -212,7 +212,7 @@ def written(usages: Sequence[Usage]) -> tuple[list[Any], ...]:
     """What is written down of operations: credits, operation, its hash, coordinates, code, duration, address, country."""
     return (
         [usage.credits for usage in usages],
-        [_plain(usage.operation) for usage in usages],
+        [plain(usage.operation) for usage in usages],
         [usage.operation_hash for usage in usages],
         [usage.coordinates for usage in usages],
         [usage.code for usage in usages],
@@ -262,7 +262,7 @@ def next_month(period: datetime) -> datetime:
     return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
-def _plain(operation: str | None) -> str | None:
+def plain(operation: str | None) -> str | None:
     """A name that PostgreSQL takes: what a client calls an operation may be any JSON text."""
     if operation is None or (operation.isascii() and operation.isprintable()):
         return operation and operation[:LONGEST_OPERATION]

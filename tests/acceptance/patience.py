@@ -3,7 +3,7 @@
 from db import session
 from graph import in_time
 from server import opening, processes
-from services import redis_limits, shared_limits
+from services import cashier, redis_limits, shared_limits
 
 COUNT_NODES_SECONDS = 1.0
 
@@ -13,6 +13,7 @@ def have() -> None:
     session.open_database.__kwdefaults__["patience"] = 60
     shared_limits.SharedLimits.__init__.__kwdefaults__["patience"] = 20
     redis_limits.TIMEOUT = 15
+    cashier.CONNECT_SECONDS = 60
     in_time.SECONDS = 60
 
 

@@ -342,6 +342,46 @@ async def test_names_that_no_database_takes_do_not_fail_their_neighbours(databas
     await agreed(database)
 
 
+async def test_either_lane_writes_down_the_same_of_an_operation_whatever_it_is_called(database, cashier):
+    caller = await live_caller(database)
+    names = (
+        None,
+        "",
+        "null",
+        "Q",
+        '"',
+        "\\",
+        "{a,b}",
+        " x ",
+        "a\nb\tc",
+        "\x00",
+        "\ud800",
+        "\x7f",
+        "é🎉",
+        "x" * 10_000,
+    )
+    facts = {
+        "operation_hash": bytes(range(32)),
+        "ip": "2001:db8::1",
+        "country": "NO",
+        "coordinates": '{"Q.a": [1, 2.5]}',
+    }
+    asked = [usage(caller, 1 + n, operation=name, duration_us=n, **facts) for n, name in enumerate(names)]
+    asked += [usage(caller), usage(caller, 2**40), usage(caller, operation_hash=None, ip=None, country=None)]
+    await sql(database, "update credit_balances set granted = 10000000000000")
+    for _ in range(
+        2
+    ):  # the first time its key is not known to have been seen, so the express lane is not taken
+        await asyncio.gather(*(cashier.settle(one) for one in asked))
+    rows = [tuple(row) for row in await sql(
+        database,
+        "select operation, operation_hash, coordinates, credits, code, duration_us, ip, country, key_id, livemode"
+        " from usage_events order by id",
+    )]  # fmt: skip
+    assert len(rows) == 2 * len(asked)
+    assert sorted(rows[: len(asked)], key=str) == sorted(rows[len(asked) :], key=str)
+
+
 async def test_a_client_that_hangs_up_is_charged_and_harms_nobody(database, cashier):
     caller = await live_caller(database)
     work = [asyncio.create_task(cashier.settle(usage(caller))) for _ in range(20)]
