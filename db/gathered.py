@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from db.notation import listed
 from db.readers import Readers
 
 # More would make the process wait for the database and then the database for it, instead of both at work.
@@ -22,6 +23,13 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
 )
+
+
+class Several(NamedTuple):
+    """A statement for a row of lists of one's arguments, the run's number last; `noted`: which lists come as text."""
+
+    sql: str
+    noted: tuple[bool, ...]
 
 
 class _Run(NamedTuple):
@@ -37,18 +45,19 @@ class Gathered:
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
+        self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, list[_Run]] = {}
         """By text, where one is under way: those that go together next."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def fetch(self, sql: str, for_several: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        """The rows of `sql`. `for_several`: the same for a row of arrays of its arguments, the run's number last.
+    async def fetch(self, sql: str, for_several: Several, arguments: Sequence[Any]) -> Sequence[Any]:
+        """The rows of `sql`. `for_several`: the same for many.
 
         Raises what asyncpg raises, and TimeoutError.
         """
         waiting = self._waiting.get(sql)
         if waiting is not None:
-            future: asyncio.Future[list[tuple[Any, ...]]] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[list[tuple[Any, ...]]] = self._loop.create_future()
             waiting.append(_Run(arguments, future))
             return await future
         self._waiting[sql] = []
@@ -62,16 +71,16 @@ class Gathered:
         finally:
             self._go_on(sql, for_several)
 
-    def _go_on(self, sql: str, for_several: str) -> None:
+    def _go_on(self, sql: str, for_several: Several) -> None:
         """Those that came meanwhile are next."""
         if not self._waiting[sql]:
             del self._waiting[sql]
             return
-        task = asyncio.get_running_loop().create_task(self._run(sql, for_several))
+        task = self._loop.create_task(self._run(sql, for_several))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, sql: str, for_several: str) -> None:
+    async def _run(self, sql: str, for_several: Several) -> None:
         try:
             while waiting := self._waiting[sql]:
                 self._waiting[sql] = waiting[MOST_AT_ONCE:]
@@ -81,13 +90,17 @@ class Gathered:
         finally:
             self._go_on(sql, for_several)
 
-    async def _read(self, runs: Sequence[_Run], sql: str, for_several: str) -> None:
+    async def _read(self, runs: Sequence[_Run], sql: str, for_several: Several) -> None:
         """Every one gets its rows, or the error of all."""
         found: list[list[tuple[Any, ...]]] = [[] for _ in runs]
         try:
             async with self._readers.lease() as connection:
                 columns = zip(*[run.arguments for run in runs], strict=True)
-                for row in await connection.fetch(for_several, *columns):
+                lists = [
+                    listed(column) if noted else column
+                    for column, noted in zip(columns, for_several.noted, strict=True)
+                ]
+                for row in await connection.fetch(for_several.sql, *lists):
                     found[row[-1] - 1].append(row[:-1])
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
             _fail(runs, error)

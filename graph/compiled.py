@@ -60,23 +60,19 @@ async def run(context: Context, fields: tuple[Field, ...]) -> list[Any]:
 
 async def _tried(context: Context, field: Field, delivered: Delivered) -> orjson.Fragment | Exception:
     try:
-        return orjson.Fragment(_JSON.encode(await _value(context, field, delivered)))
+        if field.name == "__typename":
+            value = context.operation.root_type
+        else:
+            value = await roots.read(_reader(context, delivered), field)
+        return orjson.Fragment(_JSON.encode(value))
     except Exception as error:  # noqa: BLE001 -- nothing is lost: a read is simply read again, and reported there
         delivered.clear()
         return error
 
 
-async def _value(context: Context, field: Field, delivered: Delivered) -> Any:
-    if field.name == "__typename":
-        return context.operation.root_type
-    reader = roots.Reader(
-        context,
-        functools.partial(_fetch, context.services.database),
-        delivered,
-        typed=False,
-        apart=context.large,
-    )
-    return await roots.read(reader, field)
+def _reader(context: Context, delivered: Delivered) -> roots.Reader:
+    fetch = functools.partial(_fetch, context.services.database)
+    return roots.Reader(context, fetch, delivered, typed=False, apart=context.large)
 
 
 def _fetch(database: Database, plan: Plan, arguments: Sequence[Any]) -> Awaitable[Any]:

@@ -11,10 +11,17 @@ class Deadlines:
     def __init__(self) -> None:
         self._running: deque[Deadline] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def within(self, seconds: float) -> "Deadline":
         """`with deadlines.within(15): await …` Raises TimeoutError where the block takes longer."""
         return Deadline(self, seconds)
+
+    def running(self) -> asyncio.AbstractEventLoop:
+        """The loop, asked for once: that costs a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     def begin(self, deadline: "Deadline", loop: asyncio.AbstractEventLoop) -> None:
         self._running.append(deadline)
@@ -53,7 +60,7 @@ class Deadline:
         self.task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._all.running()
         self.task = task = asyncio.current_task(loop)
         assert task is not None
         self._cancelling = task.cancelling()

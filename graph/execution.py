@@ -137,15 +137,11 @@ async def _answered(
         return await _changed(engine, context, quote, started)
     services.cashier.expect()
     try:
-        return await _read(engine, context, quote, started)
+        with services.deadlines.within(in_time.SECONDS):
+            result, path = await running.read(engine, context)
+        return await settled(context, quote, result, started, path=path)
     finally:
         services.cashier.forgo()
-
-
-async def _read(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:
-    with context.services.deadlines.within(in_time.SECONDS):
-        result, path = await running.read(engine, context)
-    return await settled(context, quote, result, started, path=path)
 
 
 async def _changed(engine: Engine, context: Context, quote: quoting.Quote, started: datetime) -> Answer:

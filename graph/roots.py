@@ -28,18 +28,19 @@ class Reader:
     typed: bool = True
     apart: bool = False
 
-    async def list(self, field: Field, kind: Many | Series, parent_type: str) -> Any:
-        return await self.run(prepared(field, kind, parent_type), self.context.read())
+    def list(self, field: Field, kind: Many | Series, parent_type: str) -> Awaitable[Any]:
+        return self.run(prepared(field, kind, parent_type), self.context.read())
 
     async def objects(
         self, field: Field, type_name: str, wanted: Sequence[UUID], parent_type: str
     ) -> Sequence[Any]:
         """Objects of one type by id, in order; None in place of what the caller may not see or is not there."""
-        kind = lookup(type_name, typed=self.typed, many=len(wanted) > 1)
-        found: Mapping[int, Any] = await self.run(
-            prepared(field, kind, parent_type), self.context.read(tuple(wanted))
-        )
+        found = await self._found(field, type_name, tuple(wanted), parent_type)
         return [found.get(place) for place in range(1, len(wanted) + 1)]
+
+    async def object(self, field: Field, type_name: str, wanted: UUID) -> Any:
+        """One of them, at the root."""
+        return (await self._found(field, type_name, (wanted,), "Query")).get(1)
 
     async def nodes(self, field: Field, wanted: Sequence[tuple[str, UUID]]) -> Sequence[Any]:
         """Objects of any types by id, in order: one statement a type."""
@@ -51,6 +52,12 @@ class Reader:
             for place, value in zip(places, values, strict=True):
                 found[place] = value
         return found
+
+    def _found(
+        self, field: Field, type_name: str, wanted: tuple[UUID, ...], parent_type: str
+    ) -> Awaitable[Mapping[int, Any]]:
+        kind = lookup(type_name, typed=self.typed, many=len(wanted) > 1)
+        return self.run(prepared(field, kind, parent_type), self.context.read(wanted))
 
     def run(self, plans: Prepared, read: Read) -> Awaitable[Any]:
         """One statement."""
@@ -76,16 +83,14 @@ def _listed(check: Callable[[Context, Mapping[str, Any]], None] | None = None) -
 
 
 def _by_id(type_name: str) -> ReadRoot:
-    async def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
-        id = ids.read(type_name, arguments["id"])
-        return (await reader.objects(field, type_name, [id], "Query"))[0]
+    def read(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Awaitable[Any]:
+        return reader.object(field, type_name, ids.read(type_name, arguments["id"]))
 
     return read
 
 
-async def _account(reader: Reader, field: Field, _arguments: Mapping[str, Any]) -> Any:
-    id = reader.context.caller.account_id
-    return (await reader.objects(field, "Account", [id], "Query"))[0]
+def _account(reader: Reader, field: Field, _arguments: Mapping[str, Any]) -> Awaitable[Any]:
+    return reader.object(field, "Account", reader.context.caller.account_id)
 
 
 async def _node(reader: Reader, field: Field, arguments: Mapping[str, Any]) -> Any:
@@ -133,7 +138,7 @@ PLANNED: Mapping[str, ReadRoot] = {
 }
 
 
-async def read(reader: Reader, field: Field) -> Any:
-    """The value of a planned root field, under its response keys."""
+def read(reader: Reader, field: Field) -> Awaitable[Any]:
+    """The value of a planned root field, under its response keys. Raises at once where its arguments are wrong."""
     request: Read = reader.context.read()
-    return await PLANNED[field.name](reader, field, request.arguments(field))
+    return PLANNED[field.name](reader, field, request.arguments(field))

@@ -22,7 +22,7 @@ async def read(engine: Engine, context: Context) -> tuple[ExecutionResult, str]:
     """What a read finds, and by which path: compiled, where all of it was."""
     roots = context.operation.roots(context.variables)
     planned = compiled.part(roots) if engine.compiles else ()
-    found, failed = await _compiled(context, planned) if planned else ({}, {})
+    found, failed = _parted(planned, await compiled.run(context, planned)) if planned else ({}, {})
     if len(found) == len(roots):
         return ExecutionResult(found), "compiled"
     rest = await _rest(engine, context, [root for root in roots if root.key not in found])
@@ -32,13 +32,11 @@ async def read(engine: Engine, context: Context) -> tuple[ExecutionResult, str]:
     return _merged(roots, found, rest), "ordinary"
 
 
-async def _compiled(
-    context: Context, planned: tuple[Field, ...]
-) -> tuple[dict[str, Any], dict[str, Exception]]:
+def _parted(planned: tuple[Field, ...], values: list[Any]) -> tuple[dict[str, Any], dict[str, Exception]]:
     """What was found, and what failed, by response key. Raises Timeout where the database's own time is over."""
     found: dict[str, Any] = {}
     failed: dict[str, Exception] = {}
-    for root, value in zip(planned, await compiled.run(context, planned), strict=True):
+    for root, value in zip(planned, values, strict=True):
         if isinstance(value, TimeoutError):
             raise reporting.late() from value  # no second try
         if isinstance(value, Exception):

@@ -4,6 +4,7 @@ import functools
 import random
 import re
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -30,6 +31,16 @@ VARY = "Accept, Accept-Encoding, Authorization, Origin, X-API-Key"
 CHALLENGE = 'Bearer realm="creator-graph"'
 # On every answer.
 SAFE = {"Server": "creator-graph", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+# And on every one that is not a stream, where it says nothing else.
+UNKEPT = {"Cache-Control": "no-store", **SAFE}
+# The same as lines, of answers to operations.
+_STANDING = {
+    media: "".join(
+        f"{name}: {value}\r\n"
+        for name, value in {"Content-Type": f"{media}; charset=utf-8", **UNKEPT}.items()
+    )
+    for media in (received.JSON, received.RESPONSE_JSON)
+}
 
 
 async def posted(parts: Parts, heads: again.Heads, request: web.Request) -> web.StreamResponse:
@@ -41,9 +52,9 @@ async def posted(parts: Parts, heads: again.Heads, request: web.Request) -> web.
     return response
 
 
-async def repeated(parts: Parts, request: again.Repeated, heard: hearing.Heard) -> Whole:
+def repeated(parts: Parts, request: again.Repeated, heard: hearing.Heard) -> Awaitable[Whole]:
     """POST /graphql whose head came before: the way nearly every request comes."""
-    return cast("Whole", await _posted(cast("web.Request", request), parts, heard))
+    return cast("Awaitable[Whole]", _posted(cast("web.Request", request), parts, heard))
 
 
 async def _posted(request: web.Request, parts: Parts, heard: hearing.Heard) -> web.StreamResponse:
@@ -205,13 +216,7 @@ def _response(answer: Answer, media: str, headers: dict[str, str]) -> Whole:
         status = 200
     if status == 401:  # noqa: PLR2004 -- HTTP; whoever found out that the credential is not good, settlement too
         headers = {"WWW-Authenticate": CHALLENGE, **headers}
-    headers = {
-        "Content-Type": f"{media}; charset=utf-8",
-        "Cache-Control": "no-store",
-        "Vary": VARY,
-        **headers,
-    }
-    return Whole(status, headers, orjson.dumps(answer.body()))
+    return Whole(status, {"Vary": VARY, **headers}, orjson.dumps(answer.body()), _STANDING[media])
 
 
 @web.middleware
@@ -245,10 +250,9 @@ def _finish(
         if parts.settings.cors:
             cors.tell(response.headers, request, parts.settings.cors)
         response.headers["X-Request-Id"] = request[REQUEST_ID]
-        response.headers["Server"] = "creator-graph"
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not isinstance(response, Whole):
+            for name, value in UNKEPT.items():
+                response.headers.setdefault(name, value)
     _write_down(request, parts, response.status, time.monotonic() - started)
     return response
 

@@ -15,10 +15,14 @@ APART = 64 * 1024  # bodies longer than this are not copied behind their head
 
 
 class Whole(web.StreamResponse):
-    """Status, headers and body, all known. Header values are ours: none may hold a line break."""
+    """Status, headers and body, all known. Header values are ours: none may hold a line break.
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    `standing`: the lines of headers that stand on every answer alike.
+    """
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, standing: str = "") -> None:
         self._status = status
+        self._standing = standing
         self._headers = headers  # type: ignore[assignment]  # a plain one: no name stands in it twice
         self.body = body
 
@@ -63,7 +67,7 @@ class Whole(web.StreamResponse):
         head = "\r\n".join(parts)
         if head.count("\n") >= len(parts):
             raise ValueError("a header value holds a line break")
-        return f"{head}\r\n\r\n".encode()
+        return f"{head}\r\n{self._standing}\r\n".encode()
 
 
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

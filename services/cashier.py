@@ -83,6 +83,7 @@ class Cashier:
         self, database: Database, *, most_at_once: int = MOST_AT_ONCE, most_records: int = MOST_RECORDS
     ) -> None:
         self._database = database
+        self._loop = asyncio.get_running_loop()
         self._most_at_once = most_at_once
         self._most_records = most_records
         self._queue: collections.deque[_Waiting] = collections.deque()
@@ -118,7 +119,7 @@ class Cashier:
         if self._closed:
             raise errors.Unavailable
         # A future each: when a client hangs up, its neighbours' answers must not be cancelled with its own.
-        future: asyncio.Future[ledger.Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ledger.Outcome] = self._loop.create_future()
         self._put(_Waiting(usage, future))
         return ledger.stood(await future)
 
@@ -168,23 +169,23 @@ class Cashier:
         self._queue.append(waiting)
         if self._work is None or self._work.done():
             # The task starts after whatever else is ready to run now, so that it joins the first batch.
-            self._work = asyncio.get_running_loop().create_task(self._run())
+            self._work = self._loop.create_task(self._run())
         else:
             self._wake()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
+        time = self._loop.time
         while self._queue:
             await self._gather()
             size = min(len(self._queue), self._most_at_once)
-            began = loop.time()
+            began = time()
             await self._settle([self._queue.popleft() for _ in range(size)])
-            ended = loop.time()
+            ended = time()
             self._pause_ends = ended + min(PAUSE * (ended - began), LONGEST_PAUSE)
 
     async def _gather(self) -> None:
         """While many are under way: until half of them wait here, or enough, or the pause after the last batch is over."""
-        left = self._pause_ends - asyncio.get_running_loop().time()
+        left = self._pause_ends - self._loop.time()
         if left <= 0 or self._are_enough():
             return
         self._enough = asyncio.Event()

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
-
+from db.notation import listed
 from services import ledger
 from services.ledger import Settled, Usage
 
@@ -21,7 +20,7 @@ from services.ledger import Settled, Usage
 # paid      those that cover all of it, in this month's balance.
 # told      what operations have in common, written down once.
 # booked, recorded: what is written of them, in the same commit.
-# Lists come as text: PostgreSQL reads its own notation as fast as the driver's, which takes four times as long to make.
+# Lists come as text: see db.notation.
 SETTLE = """
 with asked as materialized (
   select t.*,
@@ -83,7 +82,7 @@ def takes(usage: Usage) -> bool:
 def columns(usages: Sequence[Usage], _gated: Sequence[bool]) -> tuple[str, ...]:
     """The statement's parameters: the keys, the operations, and what those tell. Somebody waits for each."""
     places: dict[UUID, int] = {}
-    accounts: list[str] = []
+    accounts: list[UUID] = []
     sums: list[int] = []
     told: dict[tuple[Any, ...], int] = {}
     operations: list[tuple[int, int, int, int]] = []
@@ -92,15 +91,15 @@ def columns(usages: Sequence[Usage], _gated: Sequence[bool]) -> tuple[str, ...]:
         place = places.get(key_id)
         if place is None:
             place = places[key_id] = len(sums) + 1
-            accounts.append(str(usage.caller.account_id))
+            accounts.append(usage.caller.account_id)
             sums.append(0)
         sums[place - 1] += credits
         about = told.setdefault(_told(usage), len(told) + 1)
         operations.append((place, about, credits, usage.duration_us))
-    lists: list[Sequence[Any]] = [accounts, [str(key_id) for key_id in places], sums]
+    lists: list[Sequence[Any]] = [accounts, list(places), sums]
     lists += zip(*operations, strict=True)
     lists += zip(*told, strict=True)
-    return tuple([_literal(values) for values in lists])
+    return tuple([listed(values) for values in lists])
 
 
 def _told(usage: Usage) -> tuple[str | None, ...]:
@@ -108,11 +107,6 @@ def _told(usage: Usage) -> tuple[str | None, ...]:
     digest = usage.operation_hash
     hash = None if digest is None else f"\\x{digest.hex()}"
     return ledger.plain(usage.operation), hash, usage.coordinates, usage.code, usage.ip, usage.country
-
-
-def _literal(values: Sequence[Any]) -> str:
-    """PostgreSQL's notation of a list: that of JSON in braces, as long as no text holds a control character."""
-    return f"{{{orjson.dumps(values)[1:-1].decode()}}}"
 
 
 def outcomes(rows: Sequence[Any], usages: Sequence[Usage]) -> list[Settled | None]:

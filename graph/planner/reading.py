@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from db.gathered import Several
 from db.session import Connection
 from graph import cost
 from graph.planner import assemble, layout, plan
@@ -40,7 +41,7 @@ class Plan:
     statement: layout.Statement
     assembler: assemble.Assembler
     prices: tuple[Price, ...]
-    for_several: str | None = None
+    for_several: Several | None = None
 
     def arguments(self, read: Read) -> list[Any]:
         return [reader(read) for reader in self.statement.binds]

@@ -2,12 +2,15 @@
 
 import re
 
+from db.gathered import Several
+
 _BIND = re.compile(r"\$(\d+)(?:::(\w+)(\[\])?)?")
 # Types whose values stand in an array as they stand alone. An array in an array would be taken apart.
-_SCALAR = {"UUID", "BOOLEAN", "VARCHAR", "TEXT", "INTEGER", "BIGINT"}
+_NOTED = {"UUID", "BOOLEAN", "INTEGER", "BIGINT"}  # and need no quotes there (db.notation)
+_SCALAR = _NOTED | {"VARCHAR", "TEXT"}
 
 
-def for_several(sql: str) -> str | None:
+def for_several(sql: str) -> Several | None:
     """The same rows, run after run, each with the number of its run last; None where a bind is no plain value."""
     types: dict[int, str] = {}
     for number, kind, array in _BIND.findall(sql):
@@ -16,10 +19,14 @@ def for_several(sql: str) -> str | None:
         types[int(number)] = kind
     if sorted(types) != list(range(1, len(types) + 1)):
         return None
-    arrays = ", ".join(f"${number}::{types[number]}[]" for number in sorted(types))
+    noted = tuple(types[number] in _NOTED for number in sorted(types))
+    arrays = ", ".join(
+        f"${number}::{'TEXT::' if text else ''}{types[number]}[]" for number, text in enumerate(noted, 1)
+    )
     names = ", ".join(f"p{number}" for number in sorted(types))
     one = _BIND.sub(lambda bind: f"runs.p{bind[1]}", sql)
-    return (
+    return Several(
         f"SELECT one.*, runs.number\nFROM unnest({arrays}) WITH ORDINALITY AS runs ({names}, number)\n"
-        f"CROSS JOIN LATERAL ({one}) AS one"
+        f"CROSS JOIN LATERAL ({one}) AS one",
+        noted,
     )

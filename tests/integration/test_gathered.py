@@ -28,7 +28,7 @@ def sent(monkeypatch):
     fetch = asyncpg.Connection.fetch
 
     async def heard(connection, sql, *arguments, **more):
-        texts.append((sql, 1 if sql == SQL else len(arguments[0]) if arguments else 0))
+        texts.append((sql, 1 if sql == SQL else len(arguments[1]) if arguments else 0))
         return await fetch(connection, sql, *arguments, **more)
 
     monkeypatch.setattr(asyncpg.Connection, "fetch", heard)

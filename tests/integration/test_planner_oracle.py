@@ -65,7 +65,7 @@ async def stage(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await used.forget(writer)
     read = Gathered._read
 
-    async def seen(self: Gathered, runs: Any, sql: str, for_several: str) -> None:
+    async def seen(self: Gathered, runs: Any, sql: str, for_several: Any) -> None:
         stage.together += [for_several] * (len(runs) > 1)
         await read(self, runs, sql, for_several)
 
