@@ -7,6 +7,7 @@ Nothing a client sends reaches the source but response keys, which GraphQL's gra
 letters, digits and underscores, and which go through repr() all the same.
 """
 
+import binascii
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -92,14 +93,32 @@ class _Writer:
         if isinstance(output, plan.Nodes):
             return f"[{self._object(output.members, layout)} for {_target(layout)} in items]"
         if isinstance(output, plan.Info):
-            return self._made([(key, _info(name, layout)) for key, name in output.fields])
+            return self._made([(key, self._info(name, layout)) for key, name in output.fields])
         return "total" if isinstance(output, plan.Total) else repr(output.value)
 
     def _entry(self, what: str | tuple[plan.Member, ...], layout: Layout) -> str:
         if not isinstance(what, str):
             return self._object(what, layout)
         assert layout.block.entity is not None
-        return f"s{layout.cursor}" if what == plan.CURSOR else repr(f"{layout.block.entity.name}Edge")
+        return (
+            self._cursor(layout, f"s{layout.cursor}")
+            if what == plan.CURSOR
+            else repr(f"{layout.block.entity.name}Edge")
+        )
+
+    def _info(self, name: str, layout: Layout) -> str:
+        if name == "__typename":
+            return "'PageInfo'"
+        if name in ("hasNextPage", "hasPreviousPage"):
+            return _beyond(name, layout)
+        place = 0 if name == "startCursor" else -1
+        return f"({self._cursor(layout, f'items[{place}][{layout.cursor}]')} if items else None)"
+
+    def _cursor(self, layout: Layout, data: str) -> str:
+        """Base64 of bytes, which JSON brings as hex digits behind two other characters. JSON is written so, too."""
+        if layout.depth >= compiling.JSON_DEPTH:
+            data = f"fromhex({data}[2:])"
+        return data if self.packed else f"base64({data})"
 
     def _object(self, members: tuple[plan.Member, ...], layout: Layout) -> str:
         return self._made([(member.key, self._member(member, layout)) for member in members])
@@ -164,19 +183,18 @@ def _instant(text: str) -> str:
     return f"{day}T{clock[:8]}.{clock[9:-3]:0<3.3}Z"
 
 
-def _info(name: str, layout: Layout) -> str:
+def _beyond(name: str, layout: Layout) -> str:
     page = layout.block.page
     assert page is not None
     if name == "hasNextPage":
         beyond = "after_exists" if page.before else "False"
         return beyond if page.backward else f"(more or {beyond})"
-    if name == "hasPreviousPage":
-        beyond = "before_exists" if page.after else "False"
-        return f"(more or {beyond})" if page.backward else beyond
-    if name == "__typename":
-        return "'PageInfo'"
-    place = 0 if name == "startCursor" else -1
-    return f"(items[{place}][{layout.cursor}] if items else None)"
+    beyond = "before_exists" if page.after else "False"
+    return f"(more or {beyond})" if page.backward else beyond
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
 
 
 def _columns(value: list[list[Any]]) -> list[tuple[Any, ...]]:
@@ -215,6 +233,7 @@ def generate(statement: Statement, *, packed: bool = False) -> Assembler:
     shapes = [f"# object_{n}: {', '.join(keys)}" for n, keys in enumerate(writer.shapes)]
     source = "\n\n".join(["\n".join(shapes), *writer.functions, _root(statement.layout)]).lstrip() + "\n"
     scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns, "instant": _instant}
+    scope |= {"base64": _base64, "fromhex": bytes.fromhex}
     scope |= {f"object_{n}": _struct(keys) for n, keys in enumerate(writer.shapes)}
     exec(compile(source, "<assembler>", "exec"), scope)  # noqa: S102 -- our own source: see the module's promise
     return Assembler(scope["run"], tuple(writer.blocks), source)

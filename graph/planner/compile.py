@@ -141,7 +141,7 @@ class Compiler:
         block = layout.block
         if block.page and block.wants_cursors:
             seed = self.bind(binds.seed_reader(block, block.page), _SEED)
-            layout.cursor = slots.add(cursors.written(block.page, f"{row}.{BODY}", seed))
+            layout.cursor = slots.add(cursors.checked(f"{row}.{BODY}", seed), form="cursor")
         if isinstance(block.kind, Lookup):
             layout.key = slots.add(f"{row}.{PLACE}")
         elif layout.depth == 0 and self.beside:

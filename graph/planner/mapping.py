@@ -43,8 +43,8 @@ Row = FromClause
 Reader = Callable[[Read], Any]
 
 
-Form = Literal["plain", "json", "instant"]
-"""How a value arrives: ready, as JSON text, or as PostgreSQL writes an instant (in UTC)."""
+Form = Literal["plain", "json", "instant", "cursor"]
+"""How a value arrives: ready, as JSON text, as PostgreSQL writes an instant (in UTC), or as a cursor's bytes."""
 
 
 @dataclass(frozen=True)

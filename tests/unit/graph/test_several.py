@@ -13,12 +13,13 @@ from graph.planner.several import for_several
 
 def test_binds_become_columns_of_a_row_a_request() -> None:
     told = for_several("SELECT a FROM t\nWHERE id = $2::UUID AND (b = $1::VARCHAR OR id = $2::UUID)")
-    assert told == (
+    assert told is not None
+    assert told.sql == (
         "SELECT one.*, runs.number\n"
         "FROM unnest($1::VARCHAR[], $2::TEXT::UUID[]) WITH ORDINALITY AS runs (p1, p2, number)\n"
-        "CROSS JOIN LATERAL (SELECT a FROM t\nWHERE id = runs.p2 AND (b = runs.p1 OR id = runs.p2)) AS one",
-        (False, True),  # texts may need quotes in PostgreSQL's notation of a list
+        "CROSS JOIN LATERAL (SELECT a FROM t\nWHERE id = runs.p2 AND (b = runs.p1 OR id = runs.p2)) AS one"
     )
+    assert told.noted == (False, True)  # texts may need quotes in PostgreSQL's notation of a list
 
 
 @pytest.mark.parametrize(
