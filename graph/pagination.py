@@ -55,8 +55,8 @@ ValueKind = Literal["instant", "int", "float", "text"]
 _PACKED = {"instant": ">q", "int": ">q", "float": ">d"}
 MINUS_INFINITY = -(2**63)  # PostgreSQL's
 _EARLIEST, _LATEST = -63_082_281_600_000_000, 252_455_615_999_999_999  # microseconds: years 1 to 9999
-_ID_BYTES = 16
-_CHECK_BYTES = 3
+ID_BYTES = 16
+CHECK_BYTES = 3
 _LONGEST = 4_000  # an order's value is in an index, whose rows have at most 2,704 bytes
 
 
@@ -83,10 +83,10 @@ def decode(cursor: str, kind: ValueKind, seed: int, argument: str) -> Position:
             base64.b64encode(data).decode() != cursor
         ):  # bits after the last byte: changed, and not noticed above
             raise ValueError(cursor)
-        body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-        if (zlib.crc32(body) ^ seed).to_bytes(4, "big")[-_CHECK_BYTES:] != check:
+        body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
+        if (zlib.crc32(body) ^ seed).to_bytes(4, "big")[-CHECK_BYTES:] != check:
             raise ValueError(cursor)
-        value, id = body[:-_ID_BYTES], UUID(bytes=body[-_ID_BYTES:])
+        value, id = body[:-ID_BYTES], UUID(bytes=body[-ID_BYTES:])
         return Position(_value(value, kind), id)
     except (ValueError, binascii.Error, struct.error) as error:
         raise errors.BadUserInput(

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from graph import pagination
 from graph.planner import compile as compiling
 from graph.planner import plan
 from graph.planner.layout import Layout, Statement
@@ -127,7 +128,7 @@ class _Writer:
         if isinstance(member, plan.Name):
             return repr(member.value)
         if isinstance(member, plan.Leaf):
-            return _slot(layout, layout.leaves[id(member)])
+            return _leaf(member, layout)
         if isinstance(member, plan.Nest):
             made = self._object(member.members, layout)
             return f"({made} if s{layout.leaves[id(member)]} else None)" if member.embedded.present else made
@@ -159,6 +160,16 @@ def _target(layout: Layout) -> str:
     if layout.depth == 0 and extras:
         names.append("*_")
     return "(" + ", ".join(names) + ",)"
+
+
+def _leaf(member: plan.Leaf, layout: Layout) -> str:
+    slot = layout.leaves[id(member)]
+    if slot != layout.cursor:
+        return _slot(layout, slot)
+    start, end = pagination.ID_BYTES + pagination.CHECK_BYTES, pagination.CHECK_BYTES
+    if layout.depth >= compiling.JSON_DEPTH:  # hex digits already
+        return f"{member.column.prefix!r} + s{slot}[-{2 * start}:-{2 * end}]"
+    return f"{member.column.prefix!r} + s{slot}[-{start}:-{end}].hex()"
 
 
 def _slot(layout: Layout, slot: int) -> str:

@@ -125,6 +125,10 @@ class Compiler:
             query, row = self.by_id(block, block.kind)
         else:
             query, row = self.series(block, block.kind, owner)
+        if block.page and block.wants_cursors:
+            seed = self.bind(binds.seed_reader(block, block.page), _SEED)
+            layout.cursor = slots.add(cursors.checked(f"{row}.{BODY}", seed), form="cursor")
+            layout.row = row
         joins: list[str] = []
         for members in itertools.chain.from_iterable(map(_members, block.outputs)):
             self.members(members, row, layout, slots, joins)
@@ -137,11 +141,8 @@ class Compiler:
         return _select(columns, source, order=order), layout
 
     def complete(self, layout: Layout, slots: Slots, row: str) -> None:
-        """What the assembler needs besides what was asked: cursors, and something by which rows are known."""
+        """What the assembler needs besides what was asked: something by which rows are known."""
         block = layout.block
-        if block.page and block.wants_cursors:
-            seed = self.bind(binds.seed_reader(block, block.page), _SEED)
-            layout.cursor = slots.add(cursors.checked(f"{row}.{BODY}", seed), form="cursor")
         if isinstance(block.kind, Lookup):
             layout.key = slots.add(f"{row}.{PLACE}")
         elif layout.depth == 0 and self.beside:
@@ -213,7 +214,10 @@ class Compiler:
     ) -> None:
         for member in members:
             if isinstance(member, plan.Leaf):
-                layout.leaves[id(member)] = self.leaf(member.column, row, slots)
+                in_cursor = layout.cursor if member.column.prefix and row == layout.row else None
+                layout.leaves[id(member)] = (
+                    self.leaf(member.column, row, slots) if in_cursor is None else in_cursor
+                )
             elif isinstance(member, plan.Nest):
                 if member.embedded.present:
                     layout.leaves[id(member)] = self.leaf(member.embedded.present, row, slots)

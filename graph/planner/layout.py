@@ -34,6 +34,7 @@ class Layout:
     leaves: dict[int, int] = field(default_factory=dict)  # id(member) -> slot
     lists: dict[int, "Layout"] = field(default_factory=dict)  # id(member) -> layout of a list below
     cursor: int | None = None
+    row: str | None = None  # whose it is, in the statement
     key: int | None = None
     width: int = 0
     forms: tuple[Form, ...] = ()

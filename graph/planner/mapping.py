@@ -49,11 +49,15 @@ Form = Literal["plain", "json", "instant", "cursor"]
 
 @dataclass(frozen=True)
 class Column:
-    """A leaf: `sql` makes a value from the columns it `needs`; `form` says what else than JSON-ready it is."""
+    """A leaf: `sql` makes a value from the columns it `needs`; `form` says what else than JSON-ready it is.
+
+    `prefix`: of the row's own public id, which the row's cursor holds as well.
+    """
 
     needs: tuple[str, ...]
     sql: Callable[[Row], ColumnElement[Any]]
     form: Form = "plain"
+    prefix: str = ""
 
     @functools.cached_property
     def of(self) -> fragments.OfRow:
@@ -231,8 +235,8 @@ def instant_text(value: ColumnElement[Any]) -> ColumnElement[str]:
     return value.op("::")(text("text"))
 
 
-def public_id(prefix: str, name: str = "id") -> Column:
-    return Column((name,), lambda row: public_id_text(prefix, row.c[name]))
+def public_id(prefix: str) -> Column:
+    return Column(("id",), lambda row: public_id_text(prefix, row.c.id), prefix=f"{prefix}_")
 
 
 def public_id_text(prefix: str, value: ColumnElement[Any]) -> ColumnElement[str]:
