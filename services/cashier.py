@@ -2,7 +2,6 @@
 
 import asyncio
 import collections
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -22,10 +21,7 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
 MOST_RECORDS = 10_000
 CONNECT_SECONDS = 3
-# A batch costs nearly as much as one of its own: while more are on their way, statements take a sixth of the time.
-PAUSE = 5
-LONGEST_PAUSE = 0.005
-# So many share what a batch costs well enough.
+# A batch costs nearly as much as one of its own. So many share that well enough.
 ENOUGH = 16
 # Where no more run at once, nobody queues for a connection either: waiting here would make them slower, and nothing cheaper.
 FEW = 24
@@ -93,8 +89,6 @@ class Cashier:
         self._touched: dict[UUID, float] = {}
         self._closed = False
         self._under_way = 0
-        self._pause_ends = 0.0
-        self._enough: asyncio.Event | None = None
         self._reading: dict[UUID, asyncio.Future[purses.Standing]] = {}
         self.purses = purses.Purses()
         """Balances as this process last saw them."""
@@ -102,13 +96,12 @@ class Cashier:
         """Records that were not written down, because the queue was full or the database away."""
 
     def expect(self) -> None:
-        """An operation begins that will be settled: a batch waits a moment for those on their way."""
+        """An operation begins that will be settled: a batch waits a turn for those on their way."""
         self._under_way += 1
 
     def forgo(self) -> None:
         """It is over, settled or not. As often as `expect`."""
         self._under_way -= 1
-        self._wake()
 
     async def settle(self, usage: Usage) -> Settled:
         """Charge an operation and write it down; only then may its answer leave.
@@ -158,7 +151,6 @@ class Cashier:
     async def close(self) -> None:
         """Settle what waits, then leave."""
         self._closed = True
-        self._wake()
         if self._work is not None:
             await asyncio.wait({self._work})
         if self._connection is not None:
@@ -170,37 +162,23 @@ class Cashier:
         if self._work is None or self._work.done():
             # The task starts after whatever else is ready to run now, so that it joins the first batch.
             self._work = self._loop.create_task(self._run())
-        else:
-            self._wake()
 
     async def _run(self) -> None:
-        time = self._loop.time
         while self._queue:
             await self._gather()
             size = min(len(self._queue), self._most_at_once)
-            began = time()
             await self._settle([self._queue.popleft() for _ in range(size)])
-            ended = time()
-            self._pause_ends = ended + min(PAUSE * (ended - began), LONGEST_PAUSE)
 
     async def _gather(self) -> None:
-        """While many are under way: until half of them wait here, or enough, or the pause after the last batch is over."""
-        left = self._pause_ends - self._loop.time()
-        if left <= 0 or self._are_enough():
-            return
-        self._enough = asyncio.Event()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left):
-                await self._enough.wait()
-        self._enough = None
+        """While many are under way and each turn of the loop brings more: until half of them wait here, or enough."""
+        here = 0
+        while here < len(self._queue) and not self._are_enough():
+            here = len(self._queue)
+            await asyncio.sleep(0)
 
     def _are_enough(self) -> bool:
         waiting, running = len(self._queue), self._under_way
         return self._closed or running <= FEW or waiting >= ENOUGH or 2 * waiting >= running
-
-    def _wake(self) -> None:
-        if self._enough is not None and self._are_enough():
-            self._enough.set()
 
     async def _settle(self, batch: Sequence[_Waiting]) -> None:
         """Every one of the batch gets an answer, whatever happens."""

@@ -571,43 +571,36 @@ async def test_closing_settles_what_waits_and_then_nothing(database):
         await cashier.settle(usage(caller))
 
 
-async def test_a_batch_waits_for_those_on_their_way_until_half_are_here_or_enough_or_leave_or_the_cashier_closes(
-    database, monkeypatch
+@pytest.mark.parametrize(
+    ("under_way", "turns", "first"),
+    [
+        (8, [1, 1, 1, 1, 1, 1], 4),  # half of those under way are here
+        (100, [1, 1, 1, 1, 1, 1, 1, 1], 6),  # enough to share what a batch costs
+        (8, [1, 1, 0, 0, 0, 0], 2),  # a turn brought nobody
+        (3, [1, 1, 1, 1], 1),  # few: waiting would make nothing cheaper
+    ],
+)
+async def test_a_batch_waits_while_each_turn_brings_more_until_half_are_here_or_enough(
+    database, cashier, monkeypatch, under_way, turns, first
 ):
-    monkeypatch.setattr(cashiers, "PAUSE", 1_000_000)
-    monkeypatch.setattr(cashiers, "FEW", 1)
-    monkeypatch.setattr(cashiers, "LONGEST_PAUSE", 3_600)  # nobody is let go by time
-    caller, cashier = await live_caller(database), Cashier(database)
+    caller, sizes, settle = await live_caller(database), [], Cashier._settle
 
-    async def waiting():
-        task = asyncio.create_task(cashier.settle(usage(caller)))
-        await asyncio.sleep(0.05)
-        assert not task.done()
-        return task
+    async def seen(self, batch):
+        sizes.append(len(batch))
+        await settle(self, batch)
 
-    async with asyncio.timeout(60):
-        await cashier.settle(usage(caller))  # the first waits for nobody, and begins the pause
-        await cashier.settle(usage(caller))  # nor does one that is alone
-        for _ in range(4):
-            cashier.expect()
-        first = await waiting()
-        await asyncio.gather(first, cashier.settle(usage(caller)))
-        second = await waiting()
-        cashier.forgo()
-        await asyncio.sleep(0.05)
-        assert not second.done()
-        cashier.forgo()
-        await second
-        monkeypatch.setattr(cashiers, "ENOUGH", 3)
-        for _ in range(8):
-            cashier.expect()
-        await asyncio.gather(await waiting(), await waiting(), cashier.settle(usage(caller)))
-        third, left = await waiting(), await waiting()
-        left.cancel()  # charged all the same
-        await cashier.close()
-        await third
-    assert await remaining(database, caller) == 1_000 - 10
-    await agreed(database)
+    monkeypatch.setattr(Cashier, "_settle", seen)
+    monkeypatch.setattr(cashiers, "ENOUGH", 6)
+    monkeypatch.setattr(cashiers, "FEW", 3)
+    for _ in range(under_way):
+        cashier.expect()
+    asked = []
+    for come in turns:
+        asked += [asyncio.create_task(cashier.settle(usage(caller))) for _ in range(come)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*asked)
+    assert sizes[0] == first
+    assert sum(sizes) == len(asked) == 1_000 - await remaining(database, caller)
 
 
 async def test_records_beyond_the_queue_are_dropped_and_counted(database):
