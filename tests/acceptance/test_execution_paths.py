@@ -63,10 +63,10 @@ async def test_several_planned_roots_take_the_compiled_path_together(service, pa
 
 @pytest.mark.read_twice
 async def test_what_fails_compiled_alone_is_answered_and_told_without_its_words(service, path, monkeypatch):
-    async def broken(*_given):
+    def broken(*_given):
         raise RuntimeError("sim.secret")
 
-    monkeypatch.setattr(compiled, "_value", broken)
+    monkeypatch.setattr(compiled, "_reader", broken)
     with structlog.testing.capture_logs() as log:
         answer = await service.ask("{ creators { nodes { id } } }", headers={**PATH, "X-Request-Id": "an-id"})
     assert (answer.data, answer.headers["X-Execution-Path"]) == ({"creators": {"nodes": []}}, "ordinary")

@@ -342,6 +342,28 @@ async def test_names_that_no_database_takes_do_not_fail_their_neighbours(databas
     await agreed(database)
 
 
+async def test_two_express_lanes_on_the_same_accounts_charge_to_the_credit(database, monkeypatch):
+    who = [await live_caller(database, f"a{n}", monthly=100) for n in range(5)]
+    both, taken = [Cashier(database, most_at_once=6) for _ in range(2)], []
+    for one in both:  # keys are seen, so that from now on all goes express as long as it fits
+        await asyncio.gather(*(one.settle(usage(caller)) for caller in who))
+    settle = express.outcomes
+
+    def outcomes(rows, usages):
+        found = settle(rows, usages)
+        taken.append(sum(one is not None for one in found))
+        return found
+
+    monkeypatch.setattr(cashiers, "EXPRESS", cashiers.EXPRESS._replace(outcomes=outcomes))
+    answers = await verdicts(both[n % 2].settle(usage(random.choice(who), 3)) for n in range(300))
+    for one in both:
+        await one.close()
+    assert answers["OK"] == 5 * (98 // 3)
+    assert sum(taken) > answers["OK"] / 2, "it is the express lane that was tried"
+    assert [await remaining(database, caller) for caller in who] == [98 % 3] * 5
+    await agreed(database)
+
+
 async def test_either_lane_writes_down_the_same_of_an_operation_whatever_it_is_called(database, cashier):
     caller = await live_caller(database)
     names = (
