@@ -1,4 +1,4 @@
-"""`python -m bench.metering`: what settlement costs. Ours with it and without, interleaved, in one run.
+"""`python -m bench.metering`: what settlement costs. Ours with it and without, side by side, in one run.
 
 On all accounts alike, and on one hot account: there every charge waits for the same balance row.
 """
@@ -39,7 +39,7 @@ async def run(chosen: argparse.Namespace) -> None:
         heated = [hot(operation) for operation in found.operations.values()]
         found.operations |= {operation.name: operation for operation in heated}
         try:
-            await turns.interleaved(found, [everyone[roster.OURS], everyone[roster.UNMETERED]], chosen.runs)
+            await turns.side_by_side(found, [everyone[roster.OURS], everyone[roster.UNMETERED]], chosen.runs)
         finally:
             if found.found:
                 report.write("metering", _report(found.found, chosen), found.found)
@@ -52,7 +52,7 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
         [name, *(_cell(found, name, connections) for connections in chosen.connections)] for name in names
     ]
     parts = [
-        f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} runs of {chosen.seconds} s"
+        f"# What settlement costs\n\n{operations.BODIES} bodies at most, {chosen.runs} rounds of {chosen.seconds} s"
     ]
     parts.append(report.table(heads, rows))
     heads[0] = "µs of processor time a request that it adds (server + PostgreSQL)"
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument(
         "--connections", type=lambda text: [int(part) for part in text.split(",")], default=[16, 64]
     )
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=25, help="rounds")
     parser.add_argument("--accounts", type=int, default=50)
     parser.add_argument("--minutes", type=int, default=60)
     with machine.alone():

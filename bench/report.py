@@ -46,7 +46,7 @@ def ratios(found: Rows, skipped: Mapping[tuple[str, str], str], chosen: Mapping[
         parts.append(f"## {connections} connections: requests a second, ours divided by theirs")
         parts.append(_bars(found, connections))
         parts.append(tails(found, connections))
-    parts.append("## Raw numbers (medians over the runs)")
+    parts.append("## Raw numbers (medians over the rounds)")
     parts += [raw(found, connections) for connections in sorted({row["connections"] for row in found})]
     parts += [f"{who}: {operation} was left out: {why}" for (who, operation), why in skipped.items()]
     parts += _troubles(found)
@@ -98,20 +98,22 @@ def cell(value: float | None, bar: float | None) -> str:
 
 
 def ratio(found: Rows, ours: str, theirs: str, operation: str, connections: int) -> float | None:
-    """Median over the runs of requests a second, ours by theirs in the same run."""
+    """Median over the rounds of requests a second, ours by theirs in the same round."""
     mine, others = (by_run(found, who, operation, connections) for who in (ours, theirs))
     both = [mine[run] / others[run] for run in mine if others.get(run)]
     return median(both) if both else None
 
 
 def by_run(found: Rows, who: str, operation: str, connections: int) -> dict[int, float]:
-    """Requests a second in each run; of the hand-written ones, the best of the run."""
-    names = roster.HANDWRITTEN if who == BEST else (who,)
-    best: dict[int, float] = {}
-    for row in found:
-        if row["contender"] in names and row["operation"] == operation and row["connections"] == connections:
-            best[row["run"]] = max(best.get(row["run"], 0.0), row["rps"])
-    return best
+    """Requests a second in each round; of the hand-written ones, of the one whose median is best.
+
+    Not the best of each round: that of three alike is a noisy machine's luck, a twentieth above each of them.
+    """
+    found_of = {
+        name: {row["run"]: row["rps"] for row in found if stands(row, name, operation, connections)}
+        for name in (roster.HANDWRITTEN if who == BEST else (who,))
+    }
+    return max(found_of.values(), key=lambda runs: median(runs.values()) if runs else 0.0)
 
 
 def tails(found: Rows, connections: int) -> str:

@@ -1,7 +1,7 @@
 """`make bench`: every contender in turn on the same bed, cores and load; answers checked, ratios printed and written.
 
-Answers are compared with the reference before anything is measured. The turns are interleaved, so that what
-else the machine does falls on all alike; ratios are medians over the runs.
+Answers are compared with the reference before anything is measured. Stretches are short and stand side by side, so
+that what else the machine does falls on all alike; ratios are medians over the rounds.
 """
 
 import argparse
@@ -21,12 +21,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--operations", type=_names, default=list(MAIN), help="comma-separated")
     parser.add_argument("--contenders", type=_names, help="comma-separated parts of names; default: all")
     parser.add_argument("--connections", type=_numbers, default=[16, 64])
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of a stretch")
+    parser.add_argument("--runs", type=int, default=15, help="rounds; of --scale: runs")
     parser.add_argument("--accounts", type=int, default=50)
     parser.add_argument("--minutes", type=int, default=120, help="after so many, no new measurement begins")
     parser.add_argument("--scale", type=_numbers, help="beds of so many accounts, ours alone: 1,50,500")
-    parser.add_argument("--quick", action="store_true", help="one run of 2 s at 64 connections")
+    parser.add_argument("--quick", action="store_true", help="one round of 2 s at 64 connections")
     chosen = parser.parse_args(arguments)
     if chosen.quick:
         chosen.runs, chosen.seconds, chosen.connections = 1, 2, [64]
@@ -61,7 +61,7 @@ async def bench(chosen: argparse.Namespace) -> None:
             server, chosen.accounts, chosen.operations, chosen.connections, chosen.seconds, chosen.minutes
         )
         try:
-            await turns.interleaved(found, contenders, chosen.runs)
+            await turns.side_by_side(found, contenders, chosen.runs)
         finally:
             if found.found:
                 report.write("ratios", report.ratios(found.found, found.skipped, vars(chosen)), found.found)
