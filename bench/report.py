@@ -148,7 +148,7 @@ def raw(found: Rows, connections: int) -> str:
     """Every contender's medians, an operation after the other."""
     rows = []
     for operation in _in_order(row["operation"] for row in found):
-        for who in _in_order(row["contender"] for row in found):
+        for who in roster.contenders():
             mine = [row for row in found if stands(row, who, operation, connections)]
             if mine:
                 rows.append([operation, who, str(connections), *(_number(mine, name) for name in RAW)])
