@@ -1,4 +1,4 @@
-"""`make bench`: every contender in turn on the same bed, cores and load; answers checked, ratios printed and written.
+"""`make bench`: every contender beside the others on the same bed, cores and load; answers checked, ratios printed and written.
 
 Answers are compared with the reference before anything is measured. Stretches are short and stand side by side, so
 that what else the machine does falls on all alike; ratios are medians over the rounds.

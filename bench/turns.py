@@ -160,7 +160,8 @@ async def side_by_side(turns: Turns, contenders: Sequence[Contender], rounds: in
                 turns.problems.append(str(error))
                 say(f"{contender.name}: {error}")
         for run in range(rounds):
-            _round(turns, running, run)
+            if not turns.late:
+                _round(turns, running, run)
 
 
 def _round(turns: Turns, running: list[tuple[Contender, machine.Running]], run: int) -> None:
@@ -168,9 +169,15 @@ def _round(turns: Turns, running: list[tuple[Contender, machine.Running]], run: 
         random.shuffle(running)
         for contender, server in running:
             if turns.late:
+                say("out of time: what was found until now is reported")
                 return
-            if operation in turns.wanted(contender):
+            if operation not in turns.wanted(contender):
+                continue
+            try:
                 _measure(turns, contender, operation, connections, run, server)
+            except RuntimeError as error:  # wrk cannot talk to it
+                turns.problems.append(str(error))
+                say(f"{contender.name}: {error}")
 
 
 def say(text: str) -> None:
