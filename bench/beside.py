@@ -72,6 +72,7 @@ class Bench:
         worked, took = busy() - worked, time.perf_counter() - begun
         others = (worked - sum(share.used for share in shares.values())) / took
         ended = await self.connection.fetchrow(ENDED, since)
+        assert ended is not None
         os.kill(self.everybody.worker, signal.SIGCONT)
         return Stretch(loud, took, waits, shares, others, ended["syncs"], ended["videos"])
 

@@ -25,7 +25,8 @@ class Readers:
     rate: float
 
     async def ask(self, http: aiohttp.ClientSession, seconds: float) -> list[float]:
-        loop, waits = asyncio.get_running_loop(), []
+        loop = asyncio.get_running_loop()
+        waits: list[float] = []
         begun, asked = loop.time(), []
         for number in range(int(seconds * self.rate)):
             due = begun + number / self.rate

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -160,7 +160,10 @@ def _met(value: bool) -> str:
     return "met" if value else "NOT MET"
 
 
-async def measured(what: Any, chosen: argparse.Namespace) -> dict[str, Any]:
+Measurement = Callable[[Speaker, machine.Running, int, argparse.Namespace], Awaitable[dict[str, Any]]]
+
+
+async def measured(what: Measurement, chosen: argparse.Namespace) -> dict[str, Any]:
     """One server on a bed of one account."""
     ours = roster.contenders()[roster.OURS]
     with beds.postgres(machine.OTHER_CORE) as postgres:
@@ -176,7 +179,7 @@ async def pages(runs: int, seconds: int) -> dict[str, Any]:
     names = ("page 1", "page 1000")
     with beds.postgres(machine.OTHER_CORE) as server:
         found = await turns.prepared(server, 1, names, [16], seconds, minutes=10)
-        await turns.interleaved(found, [roster.contenders()[roster.OURS]], runs)
+        await turns.side_by_side([(found, roster.contenders()[roster.OURS])], runs)
     told = {
         name: {
             key: round(median(row[key] for row in found.found if row["operation"] == name), 2)

@@ -23,6 +23,7 @@ from uuid import UUID
 from bench import killing, simulated
 from db import embedded, migrate
 from db.session import Database, open_database
+from services import grants
 
 AT_ONCE = 8
 SECONDS = 900
@@ -46,7 +47,8 @@ def told(line: str) -> None:
 
 async def connected(side: simulated.Side, count: int) -> list[killing.Creator]:
     """So many creators, each connected once; an account has every person on every platform at most."""
-    wanted, names = [], simulated.names(count)
+    wanted: list[tuple[Any, str, str]] = []
+    names = simulated.names(count)
     while len(wanted) < count:
         account = await side.account(f"killed {len(wanted)}")
         wanted += [(account, platform, name) for name in names for platform in simulated.PLATFORMS]
@@ -55,7 +57,7 @@ async def connected(side: simulated.Side, count: int) -> list[killing.Creator]:
     async def one(account: Any, platform: str, name: str) -> killing.Creator:
         async with turn:
             creator_id = await side.connect(account, platform, name)
-        return killing.Creator(killing.grants.Whose(account, False, creator_id), platform, name)
+        return killing.Creator(grants.Whose(account, False, creator_id), platform, name)
 
     return list(await asyncio.gather(*(one(*who) for who in wanted[:count])))
 
@@ -95,9 +97,9 @@ async def read(database: Database, workers: killing.Workers, asked: argparse.Nam
         pause = (PAUSE[0] * asked.creators, PAUSE[1] * asked.creators)
         await killing.through(connection, workers, asked.kills, pause, SECONDS, told)
     seconds = time.perf_counter() - begun
-    figures = dict(await connection.fetchrow(FIGURES))
+    row = await connection.fetchrow(FIGURES)
     await connection.close()
-    return {"kills": asked.kills, "seconds": round(seconds, 1), **figures}
+    return {"kills": asked.kills, "seconds": round(seconds, 1), **(row or {})}
 
 
 def main() -> None:

@@ -106,7 +106,8 @@ async def wrongs(
     for one in everyone:
         async with database.read() as connection:
             row = await connection.fetchrow(STORED, one.whose.creator_id)
-        wrong = [*_reading(row, one), *await _grant(database, vault, platforms, one)]
+        assert row is not None
+        wrong = [*_reading(dict(row), one), *await _grant(database, vault, platforms, one)]
         found += [f"{one.platform} {one.username}: {trouble}" for trouble in wrong]
     return found
 

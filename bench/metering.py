@@ -39,7 +39,9 @@ async def run(chosen: argparse.Namespace) -> None:
         heated = [hot(operation) for operation in found.operations.values()]
         found.operations |= {operation.name: operation for operation in heated}
         try:
-            await turns.side_by_side(found, [everyone[roster.OURS], everyone[roster.UNMETERED]], chosen.runs)
+            await turns.side_by_side(
+                [(found, everyone[name]) for name in (roster.OURS, roster.UNMETERED)], chosen.runs
+            )
         finally:
             if found.found:
                 report.write("metering", _report(found.found, chosen), found.found)

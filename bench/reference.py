@@ -37,6 +37,7 @@ async def answer(connection: asyncpg.Connection, bed: Bed, operation: Operation,
 async def _small(connection: asyncpg.Connection, account: UUID, want: Want) -> Any:
     id = UUID(want.variables["id"].removeprefix("crt_"))
     row = await connection.fetchrow("select * from creators where account_id = $1 and id = $2", account, id)
+    assert row is not None
     return {"creator": _object(row, ONE)}
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from bench import bed as beds
-from bench import machine, peers, report, roster, scale, turns
+from bench import installing, machine, report, roster, scale, turns
 from bench.roster import Contender
 
 MAIN = ("small", "nested", "wide", "deep", "totalCount", "usage")
@@ -22,7 +22,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--contenders", type=_names, help="comma-separated parts of names; default: all")
     parser.add_argument("--connections", type=_numbers, default=[16, 64])
     parser.add_argument("--seconds", type=int, default=2, help="of a stretch")
-    parser.add_argument("--runs", type=int, default=15, help="rounds; of --scale: runs")
+    parser.add_argument("--runs", type=int, default=15, help="rounds")
     parser.add_argument("--accounts", type=int, default=50)
     parser.add_argument("--minutes", type=int, default=120, help="after so many, no new measurement begins")
     parser.add_argument("--scale", type=_numbers, help="beds of so many accounts, ours alone: 1,50,500")
@@ -54,14 +54,14 @@ def choose(wanted: Sequence[str] | None) -> list[Contender]:
 
 async def bench(chosen: argparse.Namespace) -> None:
     """The ratio tables of the contenders chosen."""
-    peers.ensure(choose(chosen.contenders))
+    installing.ensure(choose(chosen.contenders))
     contenders = choose(chosen.contenders)  # again: what was just installed has brought its own Node
     with beds.postgres(machine.OTHER_CORE) as server:
         found = await turns.prepared(
             server, chosen.accounts, chosen.operations, chosen.connections, chosen.seconds, chosen.minutes
         )
         try:
-            await turns.side_by_side(found, contenders, chosen.runs)
+            await turns.side_by_side([(found, contender) for contender in contenders], chosen.runs)
         finally:
             if found.found:
                 report.write("ratios", report.ratios(found.found, found.skipped, vars(chosen)), found.found)

@@ -1,37 +1,45 @@
 """How the cost grows: ours on beds of more and more accounts, and at the first and the last page of a long list."""
 
 import argparse
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from bench import bed as beds
 from bench import machine, report, roster, turns
+from bench.roster import Contender
+from bench.turns import Turns
 
 OPERATIONS = ("small", "nested", "wide", "deep", "totalCount", "page 1", "page 1000")
 FLAT = 0.2
-# All bodies pass once before they count: what is asked is how the reads grow, not how the disk fills a cache.
-WARM_SECONDS = 10
+# All bodies pass once before any counts: what is asked is how the reads grow, not how a disk fills a cache.
+FIRST_SECONDS = 10
+WARM_SECONDS = 2
 
 
 async def run(chosen: argparse.Namespace) -> None:
-    """Ours on each bed in turn, several times over."""
-    ours = [roster.contenders()[roster.OURS]]
-    found: list[dict[str, Any]] = []
+    """Ours once for each bed, side by side on one PostgreSQL."""
+    ours = roster.contenders()[roster.OURS]
     with beds.postgres(machine.OTHER_CORE) as server:
-        for accounts in chosen.scale:
-            await beds.stand(server, accounts)
-        try:
-            for n in range(chosen.runs):
-                for accounts in chosen.scale:
-                    here = await turns.prepared(
-                        server, accounts, OPERATIONS, chosen.connections, chosen.seconds, chosen.minutes
-                    )
-                    here.warm_up = WARM_SECONDS
-                    await turns.turn(here, ours[0], n)
-                    found += [{**row, "accounts": accounts} for row in here.found]
-        finally:
-            if found:
-                report.write("scale", _report(found, chosen), found)
+        each = {
+            accounts: await turns.prepared(
+                server, accounts, OPERATIONS, chosen.connections, chosen.seconds, chosen.minutes
+            )
+            for accounts in chosen.scale
+        }
+        everyone = [(of_bed, ours) for of_bed in each.values()]
+        await _side_by_side(everyone, 1, FIRST_SECONDS)
+        for of_bed in each.values():
+            of_bed.found.clear()
+        await _side_by_side(everyone, chosen.runs, WARM_SECONDS)
+    found = [{**row, "accounts": accounts} for accounts, of_bed in each.items() for row in of_bed.found]
+    report.write("scale", _report(found, chosen), found)
+
+
+async def _side_by_side(everyone: Sequence[tuple[Turns, Contender]], rounds: int, warm_up: float) -> None:
+    for of_bed, _ in everyone:
+        of_bed.warm_up = warm_up
+    await turns.side_by_side(everyone, rounds)
 
 
 def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:

@@ -54,16 +54,7 @@ class Turns:
         )
 
 
-async def turn(turns: Turns, contender: Contender, run: int) -> None:
-    """One contender started, checked the first time, measured, ended."""
-    await beds.reset(turns.bed)
-    with machine.running(contender.slug, contender.command, contender.env(turns.bed)) as server:
-        await _prepare_all(turns, contender, server)
-        for operation in turns.wanted(contender):
-            for connections in turns.connections:
-                if turns.late:
-                    return
-                _measure(turns, contender, operation, connections, run, server)
+_Started = tuple[Turns, Contender, machine.Running]
 
 
 async def _prepare_all(turns: Turns, contender: Contender, server: machine.Running) -> None:
@@ -141,36 +132,39 @@ def _measure(
     )  # fmt: skip
 
 
-async def side_by_side(turns: Turns, contenders: Sequence[Contender], rounds: int) -> None:
-    """All started, and idle but for the one that is asked: a stretch each, in another order each round.
+async def side_by_side(asked: Sequence[tuple[Turns, Contender]], rounds: int) -> None:
+    """All started, each on its bed, and idle but for the one that is asked: a stretch each, in another order each round.
 
-    Each warms up first: who has been idle for longer than it keeps its keys looks them up again.
+    Each warms up first: who has been idle for longer than it keeps its keys looks them up again. All are asked the
+    same operations, at the same numbers of connections.
     """
-    await beds.reset(turns.bed)
     with contextlib.ExitStack() as ends:
-        running: list[tuple[Contender, machine.Running]] = []
-        for contender in contenders:
+        running: list[_Started] = []
+        for turns in {id(turns): turns for turns, _ in asked}.values():
+            await beds.reset(turns.bed)
+        for turns, contender in asked:
             try:
                 server = ends.enter_context(
                     machine.running(contender.slug, contender.command, contender.env(turns.bed))
                 )
                 await _prepare_all(turns, contender, server)
-                running.append((contender, server))
+                running.append((turns, contender, server))
             except RuntimeError as error:  # one that does not start
                 turns.problems.append(str(error))
                 say(f"{contender.name}: {error}")
         for run in range(rounds):
-            if not turns.late:
-                _round(turns, running, run)
+            _round(running, run)
 
 
-def _round(turns: Turns, running: list[tuple[Contender, machine.Running]], run: int) -> None:
-    for operation, connections in itertools.product(turns.operations.values(), turns.connections):
+def _round(running: list[_Started], run: int) -> None:
+    first = running[0][0]
+    for name, connections in itertools.product(first.operations, first.connections):
         random.shuffle(running)
-        for contender, server in running:
+        for turns, contender, server in running:
             if turns.late:
                 say("out of time: what was found until now is reported")
                 return
+            operation = turns.operations[name]
             if operation not in turns.wanted(contender):
                 continue
             try:
