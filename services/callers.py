@@ -5,8 +5,9 @@ judged by settlement, on the database's own word.
 """
 
 import collections
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from db.session import Connection, Database
 from services import addresses, errors, key_format
 
 KEPT = timedelta(seconds=10)
+# More than clocks differ, and than a caller is kept.
+NEAR = timedelta(hours=1)
 MOST_KEPT = 10_000
 ACCOUNT_SHARE = 5
 
@@ -28,10 +31,12 @@ select k.account_id, a.name as account_name, k.id as key_id, k.name as key_name,
        coalesce(a.max_websockets, p.max_websockets) as max_websockets,
        case when k.livemode then coalesce(a.requests_per_minute, p.requests_per_minute)
             else coalesce(a.test_requests_per_minute, p.test_requests_per_minute)
-       end as account_number
+       end as account_number,
+       b.terms
   from api_keys k
   join accounts a on a.id = k.account_id
   join plans p on p.name = a.plan
+  left join credit_balances b on b.account_id = k.account_id
 """
 
 # By hash: a secret comes before its account is known.
@@ -75,6 +80,11 @@ class Caller:
     allowed_creators: frozenset[UUID] | None = None
     token_expires_at: datetime | None = None
     """Set where an access token asks in the key's name."""
+    terms: int | None = None
+    """The count of its account's changes as this was read: while that stands, nothing stands against a charge.
+
+    None where something may, or may by itself before long: settlement then looks at key, account and plan again.
+    """
 
     @property
     def mode(self) -> str:
@@ -128,6 +138,8 @@ def _caller(row: Any) -> Caller:
     facts = dict(row)
     number = facts.pop("account_number")
     own = facts["own_requests_per_minute"]
+    if not _is_plain(facts):
+        facts["terms"] = None
     return Caller(
         **{
             name: value
@@ -139,6 +151,18 @@ def _caller(row: Any) -> Caller:
         retiring=facts["retiring_since"] is not None,
         requests_per_minute=min(own or number, number or own or 0),
         account_requests_per_minute=ACCOUNT_SHARE * number,
+    )
+
+
+def _is_plain(facts: Mapping[str, Any]) -> bool:
+    """Whether only a change can bring settlement to refuse it. By our clock, so ends that are near do not count on it."""
+    ends = [end for end in (facts["expires_at"], facts["retires_at"]) if end]
+    return (
+        facts["livemode"]
+        and facts["monthly_credits"] is None
+        and facts["api_access"]
+        and facts["revoked_at"] is None
+        and all(end > datetime.now(UTC) + NEAR for end in ends)
     )
 
 

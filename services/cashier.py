@@ -319,6 +319,8 @@ class Cashier:
                 self._connection = await self._database.connect(
                     application_name="creator-graph cashier",
                     plan_cache_mode="force_generic_plan",
+                    # Everything here is looked up by its key, however small its table was as the plan was made.
+                    enable_seqscan="off",
                     # Whoever was answered was charged: the commit is on disk before the answer leaves.
                     synchronous_commit="on",
                     statement_timeout="4s",

@@ -28,6 +28,8 @@ class CreditBalance(Table):
     period: Mapped[datetime]
     granted: Mapped[int]
     used: Mapped[int] = mapped_column(server_default=text("0"))
+    terms: Mapped[int] = mapped_column(server_default=text("1"))
+    """Counts the changes of what stands against a charge: of its keys, account, plan. Triggers see to it."""
 
 
 class KeyBalance(Table):

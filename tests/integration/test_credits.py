@@ -171,6 +171,58 @@ async def test_the_express_lane_charges_an_account_whole_or_leaves_it_as_it_was(
     await agreed(database)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update api_keys set revoked_at = now()",
+        "update api_keys set expires_at = now() + interval '1 day'",
+        "update api_keys set retires_at = now() + interval '1 day'",
+        "update api_keys set monthly_credits = 10",
+        "delete from api_keys",
+        "update accounts set canceled_at = now()",
+        "update accounts set plan = (select name from plans where name <> plan limit 1)",
+        "update plans set api_access = false",
+    ],
+)
+async def test_the_express_lane_charges_nobody_of_whom_something_changed_since_it_was_let_in(
+    database, change
+):
+    caller = await live_caller(database)
+    asked = [usage(caller)]
+    assert express.takes(asked[0])
+    await sql(database, change)
+    rows = await sql(database, express.SETTLE, *express.columns(asked, [True]))
+    assert express.outcomes(rows, asked) == [None]
+    assert await remaining(database, caller) == 1_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update api_keys set expires_at = now() + interval '30 minutes'",
+        "update api_keys set retiring_since = now(), retires_at = now() + interval '30 minutes'",
+        "update api_keys set monthly_credits = 10",
+    ],
+)
+async def test_the_express_lane_takes_nobody_who_may_be_refused_without_a_change(database, change):
+    made = await account(database)
+    assert express.takes(usage(await caller_of(database, made.live)))
+    assert not express.takes(usage(await caller_of(database, made.test)))
+    await sql(database, change)
+    assert not express.takes(usage(await caller_of(database, made.live)))
+
+
+async def test_keys_that_were_let_in_before_and_after_a_change_are_each_judged_by_their_own(database):
+    before = await live_caller(database)
+    await sql(database, "update api_keys set revoked_at = now() where not livemode")
+    async with database.read() as connection:
+        after = await callers.find(connection, (before.account_id, before.key_id))
+    asked = [usage(before, 2), usage(after, 3), usage(before, 4)]
+    rows = await sql(database, express.SETTLE, *express.columns(asked, [True] * 3))
+    assert [one and one.remaining for one in express.outcomes(rows, asked)] == [None, 997, None]
+    await agreed(database)
+
+
 async def test_who_was_seen_lately_takes_the_express_lane_and_exceptions_the_other(
     database, cashier, monkeypatch
 ):

@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables of the models."""
+"""The migrations make exactly the tables of the models. Triggers are the migrations' alone."""
 
 import asyncpg
 from sqlalchemy import text
@@ -15,7 +15,7 @@ union all
 select 'index ' || indexdef from pg_indexes where schemaname = 'public'
 union all
 select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-from pg_constraint where connamespace = 'public'::regnamespace
+from pg_constraint where connamespace = 'public'::regnamespace and contype <> 't'
 """
 
 
