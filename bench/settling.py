@@ -15,7 +15,7 @@ import asyncpg
 
 from bench import bed as beds
 from bench import machine, report
-from services import callers, cashier, key_format, ledger
+from services import callers, cashier, express, key_format, ledger
 
 SIZES = (1, 4, 16, 64)
 COORDINATES = '{"Query.creator":[1,1000],"Creator":[1,1000]}'
@@ -33,7 +33,7 @@ async def run(chosen: argparse.Namespace) -> None:
             await _measured(connection, lane, whose, size, chosen.times)
             for whose in (everyone, everyone[:1])
             for size in SIZES
-            for lane in (cashier.EVERY, cashier.EXPRESS)
+            for lane in (ledger.Batch, express.Batch)
         ]
         await connection.close()
     heads = ["lane", "batch", "accounts", "µs of PostgreSQL", "an operation", "µs until answered"]
@@ -71,7 +71,7 @@ async def _measured(
         )
         for n in range(size)
     ]
-    columns = lane.columns(usages, [True] * size)
+    columns = lane(usages, [True] * size).columns()
     statement = await connection.prepare(lane.sql)
     backend = connection.get_server_pid()
     cpus, walls = [], []

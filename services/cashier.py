@@ -4,9 +4,9 @@ import asyncio
 import collections
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -59,17 +59,8 @@ class _Waiting(NamedTuple):
             self.future.set_result(outcome)
 
 
-class Lane(NamedTuple):
-    """A statement that settles operations, and what its rows say of each: None where it is left to the other lane."""
-
-    name: str
-    sql: str
-    columns: Callable[[Sequence[Usage], Sequence[bool]], tuple[Any, ...]]
-    outcomes: Callable[[Sequence[Any], Sequence[Usage]], Sequence[ledger.Outcome | None]]
-
-
-EXPRESS = Lane("express", express.SETTLE, express.columns, express.outcomes)
-EVERY = Lane("settle", ledger.SETTLE, ledger.columns, ledger.outcomes)
+# A statement that settles operations; it may leave some to the other.
+Lane = type[express.Batch] | type[ledger.Batch]
 
 
 class Cashier:
@@ -184,9 +175,9 @@ class Cashier:
         """Every one of the batch gets an answer, whatever happens."""
         quick, rest = self._parted(batch)
         if quick:
-            rest += await self._pass(quick, EXPRESS)
+            rest += await self._pass(quick, express.Batch)
         if rest:
-            await self._pass(rest, EVERY)
+            await self._pass(rest, ledger.Batch)
 
     def _parted(self, batch: Sequence[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:
         """Those for the express lane, an account's all or none, so that they are judged in the order they came.
@@ -206,14 +197,13 @@ class Cashier:
 
     async def _pass(self, batch: Sequence[_Waiting], lane: Lane, *, again: bool = True) -> list[_Waiting]:
         """Settle them; answers those that the lane leaves to the other one. `again`: what may pass is tried again."""
-        usages = [waiting.usage for waiting in batch]
-        gated = [waiting.future is not None for waiting in batch]
+        asked = lane([waiting.usage for waiting in batch], [waiting.future is not None for waiting in batch])
         try:
             statement = await self._prepared(lane)
         except Exception as error:  # noqa: BLE001 -- whatever it is, a part of the batch would not get further
             return self._lose(batch, error)
         try:
-            outcomes = lane.outcomes(await statement.fetch(*lane.columns(usages, gated)), usages)
+            outcomes = asked.outcomes(await statement.fetch(*asked.columns()))
         except asyncpg.PostgresError as error:
             return await self._refused(batch, lane, error, again=again)
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
@@ -229,7 +219,7 @@ class Cashier:
         if outcome is None:
             return False
         self._see(waiting.usage, outcome)
-        if lane is EVERY and isinstance(outcome, Settled):
+        if lane is ledger.Batch and isinstance(outcome, Settled):
             self._touch(waiting.usage.caller.key_id)
         waiting.answer(outcome)
         return True

@@ -163,7 +163,7 @@ async def charge(session: AsyncSession, usage: Usage) -> Settled:
     """
     connection = await raw(session)
     try:
-        row = await connection.fetchrow(ledger.SETTLE, *ledger.columns([usage], [True]))
+        row = await connection.fetchrow(ledger.SETTLE, *ledger.Batch([usage], [True]).columns())
     except asyncpg.LockNotAvailableError as error:
         raise errors.Unavailable from error
     return ledger.stood(ledger.outcome(row, usage))

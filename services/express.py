@@ -15,6 +15,7 @@ from uuid import UUID
 
 from db.notation import listed
 from services import ledger
+from services.callers import Caller
 from services.ledger import Settled, Usage
 
 # Its parts, in the order they run:
@@ -70,54 +71,73 @@ def takes(usage: Usage) -> bool:
     return usage.credits > 0 and usage.caller.terms is not None
 
 
-def columns(usages: Sequence[Usage], _gated: Sequence[bool]) -> tuple[str, ...]:
-    """The statement's parameters: accounts, keys, operations, and what those tell. Somebody waits for each."""
-    due: dict[tuple[UUID, int | None], int] = {}
-    keys: dict[tuple[int, UUID], int] = {}
-    told: dict[tuple[Any, ...], int] = {}
-    sums: list[int] = []
-    parts: list[int] = []
-    operations: list[tuple[int, int, int, int]] = []
-    for usage in usages:
-        caller, credits = usage.caller, usage.credits
-        account = due.setdefault((caller.account_id, caller.terms), len(due) + 1)
-        key = keys.setdefault((account, caller.key_id), len(keys) + 1)
-        if account > len(sums):
-            sums.append(0)
-        if key > len(parts):
-            parts.append(0)
-        sums[account - 1] += credits
-        parts[key - 1] += credits
-        operations.append((key, told.setdefault(_told(usage), len(told) + 1), credits, usage.duration_us))
-    lists: list[Sequence[Any]] = [*zip(*due, strict=True), sums, *zip(*keys, strict=True), parts]
-    lists += zip(*operations, strict=True)
-    lists += zip(*told, strict=True)
-    return tuple([listed(values) for values in lists])
+class Batch:
+    """Operations for `SETTLE`, all of which it takes. Somebody waits for each."""
+
+    name = "express"
+    sql = SETTLE
+
+    def __init__(self, usages: Sequence[Usage], _gated: Sequence[bool]) -> None:
+        self._usages = usages
+        # What is of one account, but was let in under different counts, is of two: at most one of them is charged.
+        self._accounts: dict[tuple[UUID, int | None], int] = {}
+        self._keys: dict[tuple[int, UUID], int] = {}
+        callers: dict[int, int] = {}
+        # Of each operation the place of its key, from 1.
+        self._places = [
+            callers.get(id(usage.caller)) or callers.setdefault(id(usage.caller), self._place(usage.caller))
+            for usage in usages
+        ]
+
+    def _place(self, caller: Caller) -> int:
+        account = self._accounts.setdefault((caller.account_id, caller.terms), len(self._accounts) + 1)
+        return self._keys.setdefault((account, caller.key_id), len(self._keys) + 1)
+
+    def columns(self) -> tuple[str, ...]:
+        """The statement's parameters: accounts, keys, operations, and what those tell."""
+        usages = self._usages
+        credits = [usage.credits for usage in usages]
+        parts = [0] * len(self._keys)
+        for place, charge in zip(self._places, credits, strict=True):
+            parts[place - 1] += charge
+        sums = [0] * len(self._accounts)
+        for (account, _), part in zip(self._keys, parts, strict=True):
+            sums[account - 1] += part
+        told: dict[tuple[Any, ...], int] = {}
+        about = [told.setdefault(_told(usage), len(told) + 1) for usage in usages]
+        lists = (
+            *zip(*self._accounts, strict=True), sums,
+            *zip(*self._keys, strict=True), parts,
+            self._places, about, credits, [usage.duration_us for usage in usages],
+            *zip(*map(_written, told), strict=True),
+        )  # fmt: skip
+        return tuple([listed(values) for values in lists])
+
+    def outcomes(self, rows: Sequence[Any]) -> list[Settled | None]:
+        """Of each operation what was charged, and the balance after it; None of those still to be judged."""
+        accounts = [account for account, _ in self._keys]
+        stands = {row[0]: (row[1], _reset_at(row[3])) for row in rows}
+        room = {row[0]: row[2] for row in rows}
+        settled: list[Settled | None] = []
+        for place, usage in zip(self._places, self._usages, strict=True):
+            account = accounts[place - 1]
+            if account in room:
+                left = room[account] = room[account] - usage.credits
+                settled.append(Settled(usage.credits, left, *stands[account]))
+            else:
+                settled.append(None)
+        return settled
 
 
-def _told(usage: Usage) -> tuple[str | None, ...]:
-    """What many operations of a batch have in common, as text."""
-    digest = usage.operation_hash
-    hash = None if digest is None else f"\\x{digest.hex()}"
-    return ledger.plain(usage.operation), hash, usage.coordinates, usage.code, usage.ip, usage.country
+def _told(usage: Usage) -> tuple[Any, ...]:
+    """What many operations of a batch have in common."""
+    return usage.operation, usage.operation_hash, usage.coordinates, usage.code, usage.ip, usage.country
 
 
-def outcomes(rows: Sequence[Any], usages: Sequence[Usage]) -> list[Settled | None]:
-    """Of each operation what was charged, and the balance after it; None of those that are still to be judged."""
-    due: dict[tuple[UUID, int | None], int] = {}
-    stands = {row[0]: row for row in rows}
-    room = {row[0]: row[2] for row in rows}
-    settled: list[Settled | None] = []
-    for usage in usages:
-        caller = usage.caller
-        account = due.setdefault((caller.account_id, caller.terms), len(due) + 1)
-        row = stands.get(account)
-        if row is None:
-            settled.append(None)
-            continue
-        room[account] -= usage.credits
-        settled.append(Settled(usage.credits, room[account], row[1], _reset_at(row[3])))
-    return settled
+def _written(told: tuple[Any, ...]) -> tuple[str | None, ...]:
+    """The same, as text."""
+    operation, digest, *rest = told
+    return ledger.plain(operation), None if digest is None else f"\\x{digest.hex()}", *rest
 
 
 @functools.lru_cache(maxsize=8)

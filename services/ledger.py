@@ -198,34 +198,37 @@ class Settled:
 Outcome = Settled | errors.ServiceError
 
 
-def columns(usages: Sequence[Usage], gated: Sequence[bool]) -> tuple[list[Any], ...]:
-    """The statement's parameters. Those not gated are only written down: neither judged nor charged."""
-    return (
-        [usage.caller.account_id for usage in usages],
-        [usage.caller.key_id for usage in usages],
-        list(gated),
-        *written(usages),
-    )
+class Batch:
+    """Operations for `SETTLE`. Those not gated are only written down: neither judged nor charged."""
 
+    name = "settle"
+    sql = SETTLE
 
-def written(usages: Sequence[Usage]) -> tuple[list[Any], ...]:
-    """What is written down of operations: credits, operation, its hash, coordinates, code, duration, address, country."""
-    return (
-        [usage.credits for usage in usages],
-        [plain(usage.operation) for usage in usages],
-        [usage.operation_hash for usage in usages],
-        [usage.coordinates for usage in usages],
-        [usage.code for usage in usages],
-        [usage.duration_us for usage in usages],
-        [usage.ip for usage in usages],
-        [usage.country for usage in usages],
-    )
+    def __init__(self, usages: Sequence[Usage], gated: Sequence[bool]) -> None:
+        self._usages = usages
+        self._gated = gated
 
+    def columns(self) -> tuple[list[Any], ...]:
+        """The statement's parameters."""
+        usages = self._usages
+        return (
+            [usage.caller.account_id for usage in usages],
+            [usage.caller.key_id for usage in usages],
+            list(self._gated),
+            [usage.credits for usage in usages],
+            [plain(usage.operation) for usage in usages],
+            [usage.operation_hash for usage in usages],
+            [usage.coordinates for usage in usages],
+            [usage.code for usage in usages],
+            [usage.duration_us for usage in usages],
+            [usage.ip for usage in usages],
+            [usage.country for usage in usages],
+        )
 
-def outcomes(rows: Sequence[Any], usages: Sequence[Usage]) -> list[Outcome]:
-    """What the statement's rows say about each operation."""
-    by_place = {row[0]: row for row in rows}
-    return [outcome(by_place[place], usage) for place, usage in enumerate(usages, 1)]
+    def outcomes(self, rows: Sequence[Any]) -> list[Outcome]:
+        """What the statement's rows say about each operation."""
+        by_place = {row[0]: row for row in rows}
+        return [outcome(by_place[place], usage) for place, usage in enumerate(self._usages, 1)]
 
 
 def outcome(row: Any, usage: Usage) -> Outcome:

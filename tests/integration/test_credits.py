@@ -42,6 +42,11 @@ async def sql(database, statement, *values):
         await connection.close()
 
 
+async def express_outcomes(database, asked):
+    batch = express.Batch(asked, [True] * len(asked))
+    return batch.outcomes(await sql(database, express.SETTLE, *batch.columns()))
+
+
 async def remaining(database, caller):
     async with database.read() as connection:
         return (await credits.balance(connection, caller.account_id, datetime.now(UTC))).remaining
@@ -161,8 +166,7 @@ async def test_the_express_lane_charges_an_account_whole_or_leaves_it_as_it_was(
     rich, poor, gone = [await live_caller(database, name, monthly=10) for name in ("rich", "poor", "gone")]
     await sql(database, "update api_keys set revoked_at = now() where id = $1", gone.key_id)
     asked = [usage(poor, 6), usage(rich, 4), usage(gone), usage(poor, 6), usage(rich, 6)]
-    rows = await sql(database, express.SETTLE, *express.columns(asked, [True] * 5))
-    told = express.outcomes(rows, asked)
+    told = await express_outcomes(database, asked)
     assert [one and (one.charged, one.remaining, one.limit) for one in told] == [
         None, (4, 6, 10), None, None, (6, 0, 10),
     ]  # fmt: skip
@@ -191,8 +195,7 @@ async def test_the_express_lane_charges_nobody_of_whom_something_changed_since_i
     asked = [usage(caller)]
     assert express.takes(asked[0])
     await sql(database, change)
-    rows = await sql(database, express.SETTLE, *express.columns(asked, [True]))
-    assert express.outcomes(rows, asked) == [None]
+    assert await express_outcomes(database, asked) == [None]
     assert await remaining(database, caller) == 1_000
 
 
@@ -218,8 +221,7 @@ async def test_keys_that_were_let_in_before_and_after_a_change_are_each_judged_b
     async with database.read() as connection:
         after = await callers.find(connection, (before.account_id, before.key_id))
     asked = [usage(before, 2), usage(after, 3), usage(before, 4)]
-    rows = await sql(database, express.SETTLE, *express.columns(asked, [True] * 3))
-    assert [one and one.remaining for one in express.outcomes(rows, asked)] == [None, 997, None]
+    assert [one and one.remaining for one in await express_outcomes(database, asked)] == [None, 997, None]
     await agreed(database)
 
 
@@ -227,12 +229,14 @@ async def test_who_was_seen_lately_takes_the_express_lane_and_exceptions_the_oth
     database, cashier, monkeypatch
 ):
     taken = []
+    settle = express.Batch.outcomes
 
-    def outcomes(rows, usages):
-        taken.append(len(usages))
-        return express.outcomes(rows, usages)
+    def outcomes(batch, rows):
+        found = settle(batch, rows)
+        taken.append(len(found))
+        return found
 
-    monkeypatch.setattr(cashiers, "EXPRESS", cashiers.EXPRESS._replace(outcomes=outcomes))
+    monkeypatch.setattr(express.Batch, "outcomes", outcomes)
     caller = await live_caller(database)
     await cashier.settle(usage(caller))
     assert taken == []
@@ -399,14 +403,14 @@ async def test_two_express_lanes_on_the_same_accounts_charge_to_the_credit(datab
     both, taken = [Cashier(database, most_at_once=6) for _ in range(2)], []
     for one in both:  # keys are seen, so that from now on all goes express as long as it fits
         await asyncio.gather(*(one.settle(usage(caller)) for caller in who))
-    settle = express.outcomes
+    settle = express.Batch.outcomes
 
-    def outcomes(rows, usages):
-        found = settle(rows, usages)
+    def outcomes(batch, rows):
+        found = settle(batch, rows)
         taken.append(sum(one is not None for one in found))
         return found
 
-    monkeypatch.setattr(cashiers, "EXPRESS", cashiers.EXPRESS._replace(outcomes=outcomes))
+    monkeypatch.setattr(express.Batch, "outcomes", outcomes)
     answers = await verdicts(both[n % 2].settle(usage(random.choice(who), 3)) for n in range(300))
     for one in both:
         await one.close()
