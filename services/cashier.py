@@ -186,6 +186,8 @@ class Cashier:
         """
         now = time.monotonic()
         slow = {waiting.usage.caller.account_id for waiting in batch if not self._is_quick(waiting, now)}
+        if not slow:
+            return list(batch), []
         quick = [waiting for waiting in batch if waiting.usage.caller.account_id not in slow]
         if 2 * len(quick) < len(batch):
             return [], list(batch)
