@@ -1,6 +1,7 @@
 """How the cost grows: ours on beds of more and more accounts, and at the first and the last page of a long list."""
 
 import argparse
+import itertools
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
@@ -18,8 +19,9 @@ WARM_SECONDS = 2
 
 
 async def run(chosen: argparse.Namespace) -> None:
-    """Ours once for each bed, side by side on one PostgreSQL."""
-    ours = roster.contenders()[roster.OURS]
+    """Ours once for each bed, with settlement and without, side by side on one PostgreSQL."""
+    everyone = roster.contenders()
+    ours, unmetered = everyone[roster.OURS], everyone[roster.UNMETERED]
     with beds.postgres(machine.OTHER_CORE) as server:
         each = {
             accounts: await turns.prepared(
@@ -27,11 +29,11 @@ async def run(chosen: argparse.Namespace) -> None:
             )
             for accounts in chosen.scale
         }
-        everyone = [(of_bed, ours) for of_bed in each.values()]
-        await _side_by_side(everyone, 1, FIRST_SECONDS)
+        await _side_by_side([(of_bed, ours) for of_bed in each.values()], 1, FIRST_SECONDS)
         for of_bed in each.values():
             of_bed.found.clear()
-        await _side_by_side(everyone, chosen.runs, WARM_SECONDS)
+        both = [(of_bed, contender) for of_bed in each.values() for contender in (ours, unmetered)]
+        await _side_by_side(both, chosen.runs, WARM_SECONDS)
     found = [{**row, "accounts": accounts} for accounts, of_bed in each.items() for row in of_bed.found]
     report.write("scale", _report(found, chosen), found)
 
@@ -46,48 +48,47 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
     parts = [
         "# How the cost grows: processor time a request (server + PostgreSQL, µs), and requests a second"
     ]
-    for connections in chosen.connections:
+    for connections, who in itertools.product(chosen.connections, (roster.OURS, roster.UNMETERED)):
+        mine = [row for row in found if (row["contender"], row["connections"]) == (who, connections)]
+        heads = [
+            f"{who}, c={connections}",
+            *(f"{accounts} accounts" for accounts in chosen.scale),
+            *(f"{more} ÷ {fewer}" for fewer, more in itertools.pairwise(chosen.scale)),
+        ]
         rows = [
             [
                 name,
-                *(_cell(found, name, accounts, connections) for accounts in chosen.scale),
-                _growth(found, name, chosen.scale, connections),
+                *(_cell(mine, name, accounts) for accounts in chosen.scale),
+                *(_growth(mine, name, *pair) for pair in itertools.pairwise(chosen.scale)),
             ]
             for name in OPERATIONS
-        ]
-        heads = [
-            f"c={connections}",
-            *(f"{accounts} accounts" for accounts in chosen.scale),
-            "most ÷ least µs",
         ]
         parts.append(report.table(heads, rows))
     return "\n\n".join(parts) + "\n"
 
 
-def _costs(found: list[dict[str, Any]], name: str, accounts: int, connections: int) -> list[dict[str, Any]]:
-    return [
-        row
+def _costs(found: list[dict[str, Any]], name: str, accounts: int) -> dict[int, float]:
+    """By round."""
+    return {
+        row["run"]: row["server_us"] + row["postgres_us"]
         for row in found
-        if (row["operation"], row["accounts"], row["connections"]) == (name, accounts, connections)
-    ]
+        if (row["operation"], row["accounts"]) == (name, accounts)
+    }
 
 
-def _us(found: list[dict[str, Any]], name: str, accounts: int, connections: int) -> float | None:
-    rows = _costs(found, name, accounts, connections)
-    return median(row["server_us"] + row["postgres_us"] for row in rows) if rows else None
-
-
-def _cell(found: list[dict[str, Any]], name: str, accounts: int, connections: int) -> str:
-    rows = _costs(found, name, accounts, connections)
+def _cell(found: list[dict[str, Any]], name: str, accounts: int) -> str:
+    rows = [row for row in found if (row["operation"], row["accounts"]) == (name, accounts)]
     if not rows:
         return "–"
     server, postgres, rps = (median(row[key] for row in rows) for key in ("server_us", "postgres_us", "rps"))
     return f"{server:,.0f} + {postgres:,.0f}; {rps:,.0f}/s"
 
 
-def _growth(found: list[dict[str, Any]], name: str, scale: list[int], connections: int) -> str:
-    costs = [cost for cost in (_us(found, name, accounts, connections) for accounts in scale) if cost]
-    if not costs:
+def _growth(found: list[dict[str, Any]], name: str, fewer: int, more: int) -> str:
+    """Median over the rounds of what the larger bed costs by what the smaller one does in the same round."""
+    small, large = _costs(found, name, fewer), _costs(found, name, more)
+    both = [large[run] / small[run] for run in large if small.get(run)]
+    if not both:
         return "–"
-    grown = max(costs) / min(costs)
-    return f"{grown:.2f}" + ("" if grown <= 1 + FLAT else " (over 1.2)")
+    grown = median(both)
+    return f"{grown:.2f}" + ("" if grown <= 1 + FLAT else f" (over {1 + FLAT:g})")
