@@ -14,7 +14,7 @@ import orjson
 
 from bench import machine
 from bench.bed import Bed
-from bench.operations import BEFORE_LAST_PAGE, Operation, Want
+from bench.operations import BEFORE_LAST_PAGE, HOT, Operation, Want
 from bench.roster import Contender
 
 SCRIPT = Path(__file__).with_name("load.lua")
@@ -53,7 +53,7 @@ class Speaker:
 
     async def requests(self, operation: Operation, wants: Sequence[Want]) -> list[Request]:
         """The bodies of the wants, cursors and all."""
-        if operation.name == "page 1000":
+        if operation.name.removesuffix(HOT) == "page 1000":
             return [self._request(operation, want, await self._before_last(want)) for want in wants]
         walks: dict[int, list[str | None]] = {}
         if operation.pages:

@@ -5,29 +5,16 @@ On all accounts alike, and on one hot account: there every charge waits for the 
 
 import argparse
 import asyncio
-import dataclasses
 import sys
 from statistics import median
 from typing import Any
 
 from bench import bed as beds
 from bench import machine, operations, report, roster, turns
-from bench.operations import Operation
 
 OPERATIONS = ("small", "fixed", "nested")
-HOT = " (hot account)"
 # At least so much of the requests a second without settlement, at `report.BAR_CONNECTIONS`.
 BARS = {"small": 0.85, "fixed": 0.90, "nested": 0.95}
-
-
-def hot(operation: Operation) -> Operation:
-    """The same of one account alone."""
-    return dataclasses.replace(
-        operation,
-        name=operation.name + HOT,
-        wants=lambda bed: [want for want in operation.wants(bed) if want.tenant == 0],
-        ours_alone=True,
-    )
 
 
 async def run(chosen: argparse.Namespace) -> None:
@@ -36,7 +23,7 @@ async def run(chosen: argparse.Namespace) -> None:
         found = await turns.prepared(
             server, chosen.accounts, OPERATIONS, chosen.connections, chosen.seconds, chosen.minutes
         )
-        heated = [hot(operation) for operation in found.operations.values()]
+        heated = [operations.hot(operation) for operation in found.operations.values()]
         found.operations |= {operation.name: operation for operation in heated}
         try:
             await turns.side_by_side(
@@ -49,7 +36,7 @@ async def run(chosen: argparse.Namespace) -> None:
 
 def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
     heads = ["with ÷ without settlement"] + [f"c={connections}" for connections in chosen.connections]
-    names = [name + tail for tail in ("", HOT) for name in OPERATIONS]
+    names = [name + tail for tail in ("", operations.HOT) for name in OPERATIONS]
     rows = [
         [name, *(_cell(found, name, connections) for connections in chosen.connections)] for name in names
     ]
@@ -69,7 +56,7 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
 
 def _cell(found: list[dict[str, Any]], name: str, connections: int) -> str:
     value = report.ratio(found, roster.OURS, roster.UNMETERED, name, connections)
-    bar = BARS[name.removesuffix(HOT)] if connections == report.BAR_CONNECTIONS else None
+    bar = BARS[name.removesuffix(operations.HOT)] if connections == report.BAR_CONNECTIONS else None
     return report.cell(value, bar)
 
 

@@ -6,7 +6,7 @@ A want names its place by page number; each contender's own cursor for it is fou
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.bed import CREATORS, DAYS, VIDEOS, Bed
 
 BODIES = 1_000
 SEED = 20
+HOT = " (hot account)"
 
 SMALL = """query Small($id: ID!) {
   creator(id: $id) {
@@ -110,6 +111,18 @@ class Operation:
     pages: int = 0
     steady: bool = True
     ours_alone: bool = False
+
+
+def hot(operation: Operation) -> Operation:
+    """The same of one account alone: as many bodies as if it were the only one of the bed."""
+    return replace(
+        operation,
+        name=operation.name + HOT,
+        wants=lambda bed: [
+            want for want in operation.wants(replace(bed, tenants=bed.tenants[:1])) if want.tenant == 0
+        ],
+        ours_alone=True,
+    )
 
 
 async def creator_ids(bed: Bed) -> dict[int, list[str]]:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench import bed as beds
-from bench import machine, report, roster, turns
+from bench import machine, operations, report, roster, turns
 from bench.roster import Contender
 from bench.turns import Turns
 
@@ -19,9 +19,8 @@ WARM_SECONDS = 2
 
 
 async def run(chosen: argparse.Namespace) -> None:
-    """Ours once for each bed, with settlement and without, side by side on one PostgreSQL."""
-    everyone = roster.contenders()
-    ours, unmetered = everyone[roster.OURS], everyone[roster.UNMETERED]
+    """Ours once for each bed, side by side on one PostgreSQL: asked for all accounts, and for one of each bed."""
+    ours = roster.contenders()[roster.OURS]
     with beds.postgres(machine.OTHER_CORE) as server:
         each = {
             accounts: await turns.prepared(
@@ -29,11 +28,14 @@ async def run(chosen: argparse.Namespace) -> None:
             )
             for accounts in chosen.scale
         }
-        await _side_by_side([(of_bed, ours) for of_bed in each.values()], 1, FIRST_SECONDS)
+        for of_bed in each.values():
+            heated = [operations.hot(operation) for operation in of_bed.operations.values()]
+            of_bed.operations |= {operation.name: operation for operation in heated}
+        everyone = [(of_bed, ours) for of_bed in each.values()]
+        await _side_by_side(everyone, 1, FIRST_SECONDS)
         for of_bed in each.values():
             of_bed.found.clear()
-        both = [(of_bed, contender) for of_bed in each.values() for contender in (ours, unmetered)]
-        await _side_by_side(both, chosen.runs, WARM_SECONDS)
+        await _side_by_side(everyone, chosen.runs, WARM_SECONDS)
     found = [{**row, "accounts": accounts} for accounts, of_bed in each.items() for row in of_bed.found]
     report.write("scale", _report(found, chosen), found)
 
@@ -48,10 +50,10 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
     parts = [
         "# How the cost grows: processor time a request (server + PostgreSQL, µs), and requests a second"
     ]
-    for connections, who in itertools.product(chosen.connections, (roster.OURS, roster.UNMETERED)):
-        mine = [row for row in found if (row["contender"], row["connections"]) == (who, connections)]
+    for connections in chosen.connections:
+        mine = [row for row in found if row["connections"] == connections]
         heads = [
-            f"{who}, c={connections}",
+            f"c={connections}",
             *(f"{accounts} accounts" for accounts in chosen.scale),
             *(f"{more} ÷ {fewer}" for fewer, more in itertools.pairwise(chosen.scale)),
         ]
@@ -61,7 +63,7 @@ def _report(found: list[dict[str, Any]], chosen: argparse.Namespace) -> str:
                 *(_cell(mine, name, accounts) for accounts in chosen.scale),
                 *(_growth(mine, name, *pair) for pair in itertools.pairwise(chosen.scale)),
             ]
-            for name in OPERATIONS
+            for name in (name + tail for tail in ("", operations.HOT) for name in OPERATIONS)
         ]
         parts.append(report.table(heads, rows))
     return "\n\n".join(parts) + "\n"

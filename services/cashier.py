@@ -199,12 +199,12 @@ class Cashier:
 
     async def _pass(self, batch: Sequence[_Waiting], lane: Lane, *, again: bool = True) -> list[_Waiting]:
         """Settle them; answers those that the lane leaves to the other one. `again`: what may pass is tried again."""
-        asked = lane([waiting.usage for waiting in batch], [waiting.future is not None for waiting in batch])
         try:
             statement = await self._prepared(lane)
         except Exception as error:  # noqa: BLE001 -- whatever it is, a part of the batch would not get further
             return self._lose(batch, error)
         try:
+            asked = lane([waiting.usage for waiting in batch], [waiting.future is not None for waiting in batch])
             outcomes = asked.outcomes(await statement.fetch(*asked.columns()))
         except asyncpg.PostgresError as error:
             return await self._refused(batch, lane, error, again=again)
