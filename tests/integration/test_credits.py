@@ -215,6 +215,21 @@ async def test_the_express_lane_takes_nobody_who_may_be_refused_without_a_change
     assert not express.takes(usage(await caller_of(database, made.live)))
 
 
+async def test_an_express_charge_that_had_to_wait_for_a_change_sees_it(database):
+    caller = await live_caller(database)
+    changing = await database.connect()
+    async with changing.transaction():
+        await changing.execute("update api_keys set revoked_at = now()")
+        await changing.execute("set constraints all immediate")  # as a commit does: the balance is held
+        charging = asyncio.create_task(express_outcomes(database, [usage(caller)]))
+        async with asyncio.timeout(60):
+            while not await sql(database, "select 1 from pg_locks where not granted"):
+                await asyncio.sleep(0.01)
+    assert await charging == [None]
+    await changing.close()
+    assert await remaining(database, caller) == 1_000
+
+
 async def test_keys_that_were_let_in_before_and_after_a_change_are_each_judged_by_their_own(database):
     before = await live_caller(database)
     await sql(database, "update api_keys set revoked_at = now() where not livemode")
