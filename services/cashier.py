@@ -204,7 +204,9 @@ class Cashier:
         except Exception as error:  # noqa: BLE001 -- whatever it is, a part of the batch would not get further
             return self._lose(batch, error)
         try:
-            asked = lane([waiting.usage for waiting in batch], [waiting.future is not None for waiting in batch])
+            asked = lane(
+                [waiting.usage for waiting in batch], [waiting.future is not None for waiting in batch]
+            )
             outcomes = asked.outcomes(await statement.fetch(*asked.columns()))
         except asyncpg.PostgresError as error:
             return await self._refused(batch, lane, error, again=again)
