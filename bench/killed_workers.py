@@ -97,9 +97,10 @@ async def read(database: Database, workers: killing.Workers, asked: argparse.Nam
         pause = (PAUSE[0] * asked.creators, PAUSE[1] * asked.creators)
         await killing.through(connection, workers, asked.kills, pause, SECONDS, told)
     seconds = time.perf_counter() - begun
-    row = await connection.fetchrow(FIGURES)
+    figures = await connection.fetchrow(FIGURES)
+    assert figures is not None
     await connection.close()
-    return {"kills": asked.kills, "seconds": round(seconds, 1), **(row or {})}
+    return {"kills": asked.kills, "seconds": round(seconds, 1), **figures}
 
 
 def main() -> None:

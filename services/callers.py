@@ -5,8 +5,7 @@ judged by settlement, on the database's own word.
 """
 
 import collections
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -138,9 +137,7 @@ def _caller(row: Any) -> Caller:
     facts = dict(row)
     number = facts.pop("account_number")
     own = facts["own_requests_per_minute"]
-    if not _is_plain(facts):
-        facts["terms"] = None
-    return Caller(
+    caller = Caller(
         **{
             name: value
             for name, value in facts.items()
@@ -152,17 +149,17 @@ def _caller(row: Any) -> Caller:
         requests_per_minute=min(own or number, number or own or 0),
         account_requests_per_minute=ACCOUNT_SHARE * number,
     )
+    return caller if _is_plain(caller) else replace(caller, terms=None)
 
 
-def _is_plain(facts: Mapping[str, Any]) -> bool:
+def _is_plain(caller: Caller) -> bool:
     """Whether only a change can bring settlement to refuse it. By our clock, so ends that are near do not count on it."""
-    ends = [end for end in (facts["expires_at"], facts["retires_at"]) if end]
     return (
-        facts["livemode"]
-        and facts["monthly_credits"] is None
-        and facts["api_access"]
-        and facts["revoked_at"] is None
-        and all(end > datetime.now(UTC) + NEAR for end in ends)
+        caller.livemode
+        and caller.monthly_credits is None
+        and caller.api_access
+        and caller.revoked_at is None
+        and (caller.ends_at is None or caller.ends_at > datetime.now(UTC) + NEAR)
     )
 
 
