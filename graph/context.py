@@ -133,6 +133,19 @@ class Context:
             country=self.asked.country,
         )
 
+    def expected(self, *, charge: int, coordinates: str) -> credits.Usage:
+        """The same of an operation that still runs, if it will deliver that."""
+        return credits.Usage(
+            caller=self.caller,
+            credits=charge,
+            operation=self.operation.name,
+            operation_hash=self.operation.hash,
+            coordinates=coordinates,
+            duration_us=None,
+            ip=self.asked.ip,
+            country=self.asked.country,
+        )
+
     def _asked_for(self) -> Delivered:
         """What was charged for where nothing was found: the roots."""
         asked = Delivered()

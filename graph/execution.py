@@ -7,7 +7,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
 
-from graph import admission, cost, idempotent, in_time, limits, running
+from graph import admission, beside, cost, idempotent, in_time, limits, running
 from graph import errors as reporting
 from graph import quote as quoting
 from graph.context import AS_LAST_SEEN, Asked, Context, Services, remembered, standing
@@ -78,27 +78,47 @@ async def answer(
 
 
 async def failed(
-    services: Services, caller: callers.Caller, asked: Asked, failure: Exception, started: datetime
+    services: Services,
+    caller: callers.Caller,
+    asked: Asked,
+    failure: Exception,
+    started: datetime,
+    charge: beside.Charge | None = None,
 ) -> Answer:
-    """The answer to an operation that was not run: written down, free; what is not expected is masked and logged."""
+    """The answer to an operation that was not run: written down, free; what is not expected is masked and logged.
+
+    `charge`: what is charged for it already.
+    """
     error = in_time.over() if isinstance(failure, TimeoutError) else reporting.expected(failure)
+    code = errors.ServiceError.code if error is None else getattr(error, "document_code", error.code)
+    refusal = _refusal(caller, asked, code, started)
+    balance = None
+    if charge is None:
+        services.cashier.record(refusal)
+    else:
+        try:
+            balance = await charge.end(refusal)
+        except errors.ServiceError as other:  # nothing was charged, or what became of it is unknown
+            return await _refused(services, caller, other, other.code)
     if error is None:
-        services.cashier.record(_refusal(caller, asked, errors.ServiceError.code, started))
         masked = [reporting.masked(failure, asked.request_id)]
-        return Answer(500, errors=masked, refused="INTERNAL", balance=await standing(services, caller))
-    code = getattr(error, "document_code", error.code)
-    services.cashier.record(_refusal(caller, asked, code, started))
-    return await _refused(services, caller, error, code, started)
+        balance = balance or await standing(services, caller)
+        return Answer(500, errors=masked, refused="INTERNAL", balance=balance)
+    return await _refused(services, caller, error, code, balance)
 
 
 async def _refused(
-    services: Services, caller: callers.Caller, error: errors.ServiceError, code: str, now: datetime
+    services: Services,
+    caller: callers.Caller,
+    error: errors.ServiceError,
+    code: str,
+    balance: credits.Settled | None = None,
 ) -> Answer:
     if code in UNTOLD:
         balance = None
-    elif code in AS_LAST_SEEN:
+    elif balance is None and code in AS_LAST_SEEN:
         balance = remembered(services, caller)
-    else:
+    elif balance is None:
         balance = await standing(services, caller)
     return Answer(error.status, errors=reporting.refused(error), refused=code, balance=balance)
 
@@ -136,10 +156,15 @@ async def _answered(
     if operation.kind == "mutation":
         return await _changed(engine, context, quote, started)
     services.cashier.expect()
+    charge = beside.begun(context, quote.usual)
     try:
         with services.deadlines.within(in_time.SECONDS):
             result, path = await running.read(engine, context)
-        return await settled(context, quote, result, started, path=path)
+        return await settled(context, quote, result, started, path=path, charge=charge)
+    except Exception as failure:
+        if charge is None:
+            raise
+        return await failed(services, caller, asked, failure, started, charge)
     finally:
         services.cashier.forgo()
 
@@ -176,9 +201,15 @@ async def _replayed(context: Context, quote: quoting.Quote, data: Any, started: 
 
 
 async def settled(
-    context: Context, quote: quoting.Quote, result: ExecutionResult, started: datetime, *, path: str
+    context: Context,
+    quote: quoting.Quote,
+    result: ExecutionResult,
+    started: datetime,
+    *,
+    path: str,
+    charge: beside.Charge | None = None,
 ) -> Answer:
-    """The answer, once what it cost is written down; withheld when settlement refuses."""
+    """The answer, once what it cost is written down; withheld when settlement refuses. `charge`: begun beside its read."""
     found = [reporting.formatted(error, context.asked.request_id) for error in result.errors or ()]
     code = found[0]["extensions"]["code"] if found else "OK"
     price = _price(context, quote, result)
@@ -192,12 +223,12 @@ async def settled(
             failure = context.usage(charge=0, delivered=Delivered(), code=code, started=started)
             context.services.cashier.record(failure)
     else:
-        charge = price if context.caller.livemode else 0
-        usage = context.usage(charge=charge, delivered=context.delivered, code=code, started=started)
+        due = price if context.caller.livemode else 0
+        usage = context.usage(charge=due, delivered=context.delivered, code=code, started=started)
         try:
-            answer.balance = await context.services.cashier.settle(usage)
+            answer.balance = await beside.settled(context, quote.usual, usage, charge)
         except errors.ServiceError as refusal:  # withheld; settlement wrote it down
-            return await _refused(context.services, context.caller, refusal, refusal.code, context.now)
+            return await _refused(context.services, context.caller, refusal, refusal.code)
     if not context.caller.livemode:
         answer.would_cost = price
     if context.asked.receipt:

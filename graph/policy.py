@@ -30,6 +30,10 @@ NOT_FOR_SOME_CREATORS = frozenset(
 )
 
 
+# What tells of charges: it reads one thing before its own operation is charged, and another after.
+TELLS_OF_CHARGES = frozenset({"ApiKey", "Credits", "Price", "Usage"})
+
+
 @dataclass(frozen=True)
 class Policy:
     """By coordinate (`Type` or `Type.field`): thousandths of a credit, scope, and which fields are paged."""

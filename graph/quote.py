@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from graphql.execution.values import VariableValues
 
-from graph import cost, extent, ids, limits, pagination
+from graph import beside, cost, extent, ids, limits, pagination
 from graph.documents import Operation
 from graph.planner import plan
 from graph.planner.selection import Field
-from graph.policy import FREE, NOT_FOR_SOME_CREATORS, Policy
+from graph.policy import FREE, NOT_FOR_SOME_CREATORS, TELLS_OF_CHARGES, Policy
 from services import errors
 
 MOST_QUOTES = 64
@@ -32,7 +32,8 @@ class Line:
 class Quote:
     """`max` and `base` in credits; `nodes`: objects at most, `values`: theirs; `scopes`: all that the operation needs.
 
-    `tells_of_others`: what in it a token held to certain creators may not ask.
+    `tells_of_others`: what in it a token held to certain creators may not ask. `usual`: where the price is fixed, so that
+    no answer can change it, and the answer does not tell of charges.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -40,8 +41,10 @@ class Quote:
     values: int = 0
     scopes: set[str] = field(default_factory=set)
     tells_of_others: set[str] = field(default_factory=set)
+    tells_of_charges: bool = False
     base: int = 0
     max: int = 0
+    usual: beside.Usual | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class _Walk:
     def scope(self, coordinate: str) -> None:
         if coordinate in NOT_FOR_SOME_CREATORS:
             self.quote.tells_of_others.add(coordinate)
+        if coordinate in TELLS_OF_CHARGES:
+            self.quote.tells_of_charges = True
         needed = self.policy.scopes.get(coordinate)
         if needed:
             self.quote.scopes.add(needed)
@@ -157,4 +162,6 @@ def make(policy: Policy, root_type: str, roots: Sequence[Field], variables: Vari
     quote.values = extent.Walk(walk.times, variables).values(root_type, roots)
     total = sum(line.thousandths for line in quote.lines)
     quote.max = maximum if root_type == "Mutation" else (cost.credits(total) if quote.base else 0)
+    if root_type == "Query" and quote.max == quote.base == beside.PRICE and not quote.tells_of_charges:
+        quote.usual = beside.Usual()
     return quote

@@ -13,7 +13,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
 from db.session import Database
-from services import balances, errors, express, ledger, purses
+from services import amends, balances, errors, express, ledger, purses
 from services.ledger import Settled, Usage
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Cashier:
         self._touched: dict[UUID, float] = {}
         self._closed = False
         self._under_way = 0
+        self._amends: set[asyncio.Task[ledger.Outcome]] = set()
         self._reading: dict[UUID, asyncio.Future[purses.Standing]] = {}
         self.purses = purses.Purses()
         """Balances as this process last saw them."""
@@ -100,12 +101,39 @@ class Cashier:
         Raises Unauthenticated (REVOKED, EXPIRED), Forbidden (PLAN), CreditsExhausted: nothing was charged.
         Raises Unavailable: whether it was charged is unknown. A caller that is cancelled is charged as well.
         """
-        if self._closed:
-            raise errors.Unavailable
+        return ledger.stood(await self.begin(usage))
+
+    def begin(self, usage: Usage) -> asyncio.Future[ledger.Outcome]:
+        """The same, with the outcome to be waited for later: of an operation that is still being read."""
         # A future each: when a client hangs up, its neighbours' answers must not be cancelled with its own.
         future: asyncio.Future[ledger.Outcome] = self._loop.create_future()
-        self._put(_Waiting(usage, future))
-        return ledger.stood(await future)
+        if self._closed:
+            future.set_result(errors.Unavailable())
+        else:
+            self._put(_Waiting(usage, future))
+        return future
+
+    async def amend(self, written: Usage, meant: Usage) -> Settled:
+        """Set right what was settled, where it was not delivered so. Raises Unavailable.
+
+        A caller that is cancelled gets back as much.
+        """
+        work = self._loop.create_task(self._amended(written, meant))
+        self._amends.add(work)
+        work.add_done_callback(self._amends.discard)
+        return ledger.stood(await asyncio.shield(work))
+
+    async def _amended(self, written: Usage, meant: Usage) -> ledger.Outcome:
+        try:
+            settled = await amends.amend(self._database, written, meant)
+        except Exception as error:  # noqa: BLE001 -- whoever waits must be told
+            log.warning(
+                "what account %s was charged was not set right, %d credits: %r",
+                written.caller.account_id, written.credits - meant.credits, error,
+            )  # fmt: skip
+            return errors.Unavailable()
+        self._see(written, settled)
+        return settled
 
     def record(self, usage: Usage) -> None:
         """Write down an operation that was refused or failed, at leisure and free of charge."""
@@ -144,6 +172,8 @@ class Cashier:
         self._closed = True
         if self._work is not None:
             await asyncio.wait({self._work})
+        if self._amends:
+            await asyncio.wait(self._amends)
         if self._connection is not None:
             await self._connection.close(timeout=CONNECT_SECONDS)
             self._connection = None

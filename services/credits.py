@@ -11,6 +11,8 @@ from services import balances, errors, events, ledger
 
 Usage = ledger.Usage
 Settled = ledger.Settled
+Outcome = ledger.Outcome
+stood = ledger.stood
 Balance = balances.Balance
 Statement = balances.Statement
 Disagreement = balances.Disagreement

@@ -176,7 +176,8 @@ class Usage:
     caller: callers.Caller
     credits: int = 0
     code: str = "OK"
-    duration_us: int = 0
+    duration_us: int | None = 0
+    """None: its read still ran as it was charged."""
     operation: str | None = None
     operation_hash: bytes | None = None
     coordinates: str = "{}"

@@ -3,6 +3,7 @@
 The one thing that is not the product's is this cashier; the switch lives here, not there.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,12 @@ class Unmetered(Cashier):
 
     async def settle(self, usage: credits.Usage) -> credits.Settled:
         return credits.Settled(usage.credits, 10**15, 10**15, NEXT_MONTH)
+
+    def begin(self, usage: credits.Usage) -> "asyncio.Future[credits.Outcome]":
+        """The same, where it is settled beside its read."""
+        done: asyncio.Future[credits.Outcome] = asyncio.get_running_loop().create_future()
+        done.set_result(credits.Settled(usage.credits, 10**15, 10**15, NEXT_MONTH))
+        return done
 
     def record(self, usage: credits.Usage) -> None:
         """Nothing is written down."""

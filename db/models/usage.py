@@ -42,7 +42,7 @@ class UsageEvent(Table):
     coordinates: Mapped[dict[str, Any]]
     credits: Mapped[int]
     code: Mapped[str]
-    duration_us: Mapped[int]
+    duration_us: Mapped[int | None]
     ip: Mapped[str | None] = mapped_column(INET)
     country: Mapped[str | None]
 

@@ -337,9 +337,9 @@ class Service:
         }
 
     async def ledger(self) -> tuple[int, int]:
-        """What is left, and the sum of what was charged."""
+        """What is left, and the sum of what was charged and not given back."""
         row = await self.one(
-            "select b.granted - b.used as left_over, coalesce(-sum(l.amount) filter (where kind = 'charge'), 0)::bigint "
+            "select b.granted - b.used as left_over, coalesce(-sum(l.amount) filter (where kind in ('charge', 'refund')), 0)::bigint "
             "as charged from credit_balances b join ledger l using (account_id) where account_id = $1 group by 1",
             self.account.id,
         )
