@@ -242,11 +242,15 @@ class Cashier:
             return await self._refused(batch, lane, error, again=again)
         except Exception as error:  # noqa: BLE001 -- whoever waits must be told
             return self._lose(batch, error)
-        return [
-            waiting
-            for waiting, outcome in zip(batch, outcomes, strict=True)
-            if not self._tell(waiting, outcome, lane)
-        ]
+        left = []
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not self._tell(waiting, outcome, lane):
+                left.append(waiting)
+            elif self._database.readers.queued:
+                await asyncio.sleep(
+                    0
+                )  # answers that all leave at once keep the database waiting for the loop
+        return left
 
     def _tell(self, waiting: _Waiting, outcome: ledger.Outcome | None, lane: Lane) -> bool:
         """Whether it is settled."""

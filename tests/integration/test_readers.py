@@ -114,3 +114,33 @@ async def test_who_waits_when_the_readers_close_is_told_so_as_soon_as_one_comes_
         asyncpg.InterfaceError,
         asyncpg.InterfaceError,
     ]
+
+
+async def test_a_read_beyond_those_that_are_quick_waits_for_one_of_them(address: str):
+    readers = Readers(address, most=3, quick=1, patience=60, command_timeout=60, settings=READER_SETTINGS)
+    async with readers.lease() as first:
+        waiting = asyncio.create_task(readers.take())
+        await asyncio.sleep(0)
+        assert readers.queued
+    assert await waiting is first
+    assert not readers.queued
+    readers.give_back(first)
+    await readers.close()
+
+
+async def test_slow_reads_keep_no_quick_one_waiting_until_all_connections_are_slow(address: str):
+    readers = Readers(address, most=3, quick=1, patience=1, command_timeout=60, settings=READER_SETTINGS)
+    async with readers.lease() as one, readers.lease() as two, readers.lease() as three:
+        assert len({await backend(connection) for connection in (one, two, three)}) == 3
+        with pytest.raises(TimeoutError):
+            await readers.take()
+    await readers.close()
+
+
+async def test_connections_go_to_those_who_wait_in_the_order_they_came(readers: Readers):
+    async with readers.lease() as one, readers.lease() as two:
+        waiting = [asyncio.create_task(readers.take()) for _ in range(2)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*waiting) == [two, one]  # `two` was given back first
+    for connection in (one, two):
+        readers.give_back(connection)
