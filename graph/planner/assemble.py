@@ -19,12 +19,10 @@ import orjson
 
 from graph import pagination
 from graph.planner import compile as compiling
-from graph.planner import plan
+from graph.planner import instants, plan
 from graph.planner.layout import Layout, Statement
 from graph.planner.mapping import Lookup, Series
 
-WHOLE = "2026-05-01 00:00:00+00"
-HUNDREDTHS = "2026-05-01 00:00:00.01+00"
 TYPE = ""  # the key under which a node's type stands: no response key can be empty
 
 
@@ -166,6 +164,8 @@ def _leaf(member: plan.Leaf, layout: Layout) -> str:
     slot = layout.leaves[id(member)]
     if slot != layout.cursor:
         return _slot(layout, slot)
+    if member.column.form == "instant":
+        return instants.from_cursor(f"s{slot}")
     start, end = pagination.ID_BYTES + pagination.CHECK_BYTES, pagination.CHECK_BYTES
     if layout.depth >= compiling.JSON_DEPTH:  # hex digits already
         return f"{member.column.prefix!r} + s{slot}[-{2 * start}:-{2 * end}]"
@@ -177,21 +177,7 @@ def _slot(layout: Layout, slot: int) -> str:
     name, form = f"s{slot}", layout.forms[slot]
     if form == "json" and layout.depth < compiling.JSON_DEPTH:
         return f"loads({name})"
-    return instant_source(name) if form == "instant" else name
-
-
-def instant_source(name: str) -> str:
-    """The contract's writing of an instant: of whole seconds, of milliseconds and finer, and of all others."""
-    whole = f'f"{{{name}[:10]}}T{{{name}[11:19]}}.000Z" if len({name}) == {len(WHOLE)}'
-    is_exact = f'len({name}) > {len(HUNDREDTHS)} and {name}[19] == "." and {name}[-3] == "+"'
-    exact = f'f"{{{name}[:10]}}T{{{name}[11:23]}}Z" if {is_exact}'
-    return f"(None if {name} is None else {whole} else {exact} else instant({name}))"
-
-
-def _instant(text: str) -> str:
-    """An instant as the contract writes it, in milliseconds, from PostgreSQL's own writing."""
-    day, _, clock = text.partition(" ")
-    return f"{day}T{clock[:8]}.{clock[9:-3]:0<3.3}Z"
+    return instants.from_text(name) if form == "instant" else name
 
 
 def _beyond(name: str, layout: Layout) -> str:
@@ -243,7 +229,7 @@ def generate(statement: Statement, *, packed: bool = False) -> Assembler:
     writer.block(statement.layout)
     shapes = [f"# object_{n}: {', '.join(keys)}" for n, keys in enumerate(writer.shapes)]
     source = "\n\n".join(["\n".join(shapes), *writer.functions, _root(statement.layout)]).lstrip() + "\n"
-    scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns, "instant": _instant}
+    scope: dict[str, Any] = {"loads": orjson.loads, "columns": _columns, **instants.SCOPE}
     scope |= {"base64": _base64, "fromhex": bytes.fromhex}
     scope |= {f"object_{n}": _struct(keys) for n, keys in enumerate(writer.shapes)}
     exec(compile(source, "<assembler>", "exec"), scope)  # noqa: S102 -- our own source: see the module's promise

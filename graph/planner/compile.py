@@ -214,7 +214,7 @@ class Compiler:
     ) -> None:
         for member in members:
             if isinstance(member, plan.Leaf):
-                in_cursor = layout.cursor if member.column.prefix and row == layout.row else None
+                in_cursor = layout.cursor if row == layout.row and _in_cursor(member.column, layout) else None
                 layout.leaves[id(member)] = (
                     self.leaf(member.column, row, slots) if in_cursor is None else in_cursor
                 )
@@ -339,6 +339,14 @@ def _order(block: plan.Block, row: str) -> str:
     if isinstance(block.kind, Series) and block.kind.placed:
         return f" ORDER BY {row}.{PLACE}"
     return ""
+
+
+def _in_cursor(column: Column, layout: Layout) -> bool:
+    """Whether a row's cursor holds it, too: its id, and the instant by which the list is ordered."""
+    page = layout.block.page
+    if page is None or layout.depth >= JSON_DEPTH:
+        return bool(column.prefix)
+    return bool(column.prefix) or page.order.is_instant(column)
 
 
 def _json_array(elements: list[str]) -> str:

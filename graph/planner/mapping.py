@@ -94,6 +94,10 @@ class Order:
     def of(self) -> fragments.OfRow:
         return fragments.of_row(self.key)
 
+    def is_instant(self, column: Column) -> bool:
+        """Whether a column tells the very instant that rows are sorted by."""
+        return column.form == self.kind == "instant" and column.of("row") == f"{self.of('row')} :: text"
+
 
 @dataclass(frozen=True)
 class Filter:

@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from graph.planner.assemble import _instant, instant_source
+from graph.planner import instants
 from graph.scalars import instant
 
 # asyncpg writes the very first as -infinity, and the last as infinity.
@@ -20,10 +20,13 @@ async def test_every_instant_is_written_in_utc_to_the_millisecond(database):
     ]
     asked = [FIRST, LAST, *some]
     async with database.read() as connection:
-        written = await connection.fetchval(
-            "select array_agg(t::text) from unnest($1::timestamptz[]) t", asked
+        written, sent = await connection.fetchrow(
+            "select array_agg(t::text), array_agg(timestamptz_send(t) || '\\xff') from unnest($1::timestamptz[]) t",
+            asked,
         )
-    assert [_instant(text) for text in written] == [instant(at) for at in asked]
-    made = eval(f"[{instant_source('s')} for s in written]", {"written": written, "instant": _instant})
+    assert [instants.SCOPE["instant"](text) for text in written] == [instant(at) for at in asked]
+    made = eval(f"[{instants.from_text('s')} for s in written]", {"written": written, **instants.SCOPE})
     assert made == [instant(at) for at in asked]
-    assert eval(instant_source("s"), {"s": None}) is None
+    assert eval(instants.from_text("s"), {"s": None}) is None
+    made = eval(f"[{instants.from_cursor('s')} for s in sent]", {"sent": sent, **instants.SCOPE})
+    assert made == [instant(at) for at in asked]
