@@ -12,12 +12,14 @@ import json
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 from graphql import get_introspection_query, parse
 
 import resolvers
+from db import partitions
 from db.session import raw
 from graph import limits, quote
 from server import processes, roomy
@@ -39,10 +41,11 @@ insert into videos (account_id, creator_id, livemode, external_id, kind, title, 
 select $1, id, false, 'v' || g, 'VIDEO', 'a title', g, g, now() - g * interval '1 hour', id
 from many, generate_series(1, 100) g
 """
+HISTORY_HOURS = 400
 HISTORY = """
 insert into video_stats (account_id, creator_id, video_id, at, livemode, views, likes)
 select account_id, creator_id, id, date_trunc('hour', now()) - h * interval '1 hour', false, h, h
-from videos, generate_series(0, 400) h where account_id = $1 and external_id = 'v1'
+from videos, generate_series(0, $2::int) h where account_id = $1 and external_id = 'v1'
 """
 MORE_VIDEOS = """
 insert into videos (account_id, creator_id, livemode, external_id, kind, title, views, likes, published_at, seen_in)
@@ -324,9 +327,10 @@ async def test_many_new_documents_at_once_over_a_socket_do_not_keep_the_loop_bus
 async def filled(service):
     """A hundred creators of a hundred videos each, one of them with a long history."""
     async with service.database.write() as session:
+        await partitions.ensure(session, datetime.now(UTC) - timedelta(hours=HISTORY_HOURS))
         connection = await raw(session)
         await connection.execute(FILL, service.account.id)
-        await connection.execute(HISTORY, service.account.id)
+        await connection.execute(HISTORY, service.account.id, HISTORY_HOURS)
     await service.execute("analyze creators, videos, video_stats")
     return service
 
