@@ -39,7 +39,9 @@ class Client:
             got = await self.ws.receive()
         if got.type is aiohttp.WSMsgType.TEXT:
             return json.loads(got.data)
-        return {"type": "closed", "code": self.ws.close_code, "reason": got.extra}
+        # As the server's frame says: the client's own code is another where the server has left before its reply.
+        code = got.data if got.type is aiohttp.WSMsgType.CLOSE else self.ws.close_code
+        return {"type": "closed", "code": code, "reason": got.extra}
 
     async def init(self, **payload):
         await self.say(type="connection_init", **({"payload": payload} if payload else {}))
